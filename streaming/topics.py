@@ -1,0 +1,30 @@
+"""A Kafka topic and its declaration: name, event schema, key field, event-time field."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+CONTROL = "headrace.control"
+STATUS = "headrace.status"
+COMPACTED = {"cleanup.policy": "compact"}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of events.
+
+    `schema` is a `TypedDict` whose fields may carry pydantic constraints. `key` names the field whose text is the
+    Kafka key. `time` names the field with the event time: a `datetime` (UTC when it has no zone), a `date`
+    (midnight UTC) or a number (seconds since 1970).
+    """
+
+    name: str
+    schema: type
+    key: str
+    time: str
+    max_jump: timedelta = timedelta(days=90)
+    """An event further than this ahead of the clock is a dead letter."""
+
+    @property
+    def dead(self) -> str:
+        """The compacted topic that keeps this topic's dead letters."""
+        return f"{self.name}.dead"

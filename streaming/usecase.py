@@ -1,0 +1,115 @@
+"""What a use case declares: topics, profile, features, questions and answers, metric, candidates."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+
+from streaming.topics import Topic
+
+Event: TypeAlias = dict[str, Any]
+Features: TypeAlias = dict[str, Any]
+View: TypeAlias = Mapping[str, float | str]
+Label: TypeAlias = bool | int | float | str
+
+
+class Profile(Protocol):
+    """The state of one key, kept in the checkpoint; made by calling its class without arguments."""
+
+    def view(self) -> dict[str, float | str]:
+        """The flat numbers and strings that features may read."""
+
+
+class Question(NamedTuple):
+    """A prediction is due for `key`; `x` is frozen here. Without an id: `<use case>/<key>/<event time>`."""
+
+    key: str
+    x: Features
+    id: str | None = None
+
+
+class Answer(NamedTuple):
+    """The label `y` of the question with this id or, with a key instead, of every open question of that key."""
+
+    y: Label
+    id: str | None = None
+    key: str | None = None
+
+
+class Example(NamedTuple):
+    """Question and answer at once (or `x` alone for clustering, with `y` left out)."""
+
+    key: str
+    x: Features
+    y: Label | None = None
+    id: str | None = None
+
+
+Outcome: TypeAlias = Question | Answer | Example
+Handler: TypeAlias = Callable[[Any, Event, Any], Iterable[Outcome] | None]
+
+
+def on(topic: Topic) -> Callable[[Handler], Handler]:
+    """Mark a method `(self, event, profile)` as a handler of the topic's events."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.topic = topic  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class UseCase:
+    """What to learn, in one class; its methods are pure apart from the profile that a handler may change."""
+
+    name: ClassVar[str] = ""
+    """Words with hyphens; from the class name when left out."""
+    topics: ClassVar[Sequence[Topic]] = ()
+    """Topics with answers first: at one moment an answer is heard before a question is asked."""
+    profile: ClassVar[Callable[[], Profile] | None] = None
+    metric: ClassVar[Callable[[], Any]]
+    """Makes the metric that chooses the champion (River's `bigger_is_better` gives the direction)."""
+    reported: ClassVar[Sequence[Callable[[], Any]]] = ()
+    """Make the metrics that are reported beside it."""
+    window: ClassVar[int] = 2_000
+    """Answers in the rolling window."""
+    candidates: ClassVar[Mapping[str, Callable[[], Any]]] = {}
+    horizon: ClassVar[timedelta] = timedelta(days=30)
+    """How long after asking an answer still counts."""
+    unanswered: ClassVar[Label | None] = None
+    """The answer to a question whose horizon has passed; None: it is dropped and counted as expired."""
+    remember: ClassVar[timedelta | None] = None
+    """How long an answered id is remembered (event time); None: the horizon, at least one day."""
+    sharded: ClassVar[bool] = False
+    learn_from_api: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__dict__.get("name"):
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+
+    @classmethod
+    def handlers(cls) -> dict[str, list[Handler]]:
+        """Handlers by topic name, in the order of their definition, base classes first."""
+        found: dict[str, Handler] = {}
+        for base in reversed(cls.__mro__):
+            found.update({name: h for name, h in vars(base).items() if hasattr(h, "topic")})
+        by_topic: dict[str, list[Handler]] = {topic.name: [] for topic in cls.topics}
+        for handler in found.values():
+            by_topic.setdefault(handler.topic.name, []).append(handler)  # type: ignore[attr-defined]
+        return by_topic
+
+    @classmethod
+    def metrics(cls) -> list[Any]:
+        """New metrics: the one that chooses first, then those that are reported."""
+        return [cls.__dict_lookup("metric")(), *(make() for make in cls.reported)]
+
+    @classmethod
+    def __dict_lookup(cls, name: str) -> Callable[[], Any]:
+        # A lambda in a class body would be bound as a method when read from an instance.
+        found: Callable[[], Any] = getattr(cls, name)
+        return found
+
+    def features(self, event: Event, view: View) -> Features:
+        """The inputs of the models, from the event and the view alone: pure, used by training, replay and serving."""
+        raise NotImplementedError
