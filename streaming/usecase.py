@@ -102,13 +102,7 @@ class UseCase:
     @classmethod
     def metrics(cls) -> list[Any]:
         """New metrics: the one that chooses first, then those that are reported."""
-        return [cls.__dict_lookup("metric")(), *(make() for make in cls.reported)]
-
-    @classmethod
-    def __dict_lookup(cls, name: str) -> Callable[[], Any]:
-        # A lambda in a class body would be bound as a method when read from an instance.
-        found: Callable[[], Any] = getattr(cls, name)
-        return found
+        return [cls.metric(), *(make() for make in cls.reported)]
 
     def features(self, event: Event, view: View) -> Features:
         """The inputs of the models, from the event and the view alone: pure, used by training, replay and serving."""

@@ -1,0 +1,1 @@
+"""Event sources: simulators, file replay, HTTP pollers."""

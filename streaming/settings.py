@@ -1,0 +1,80 @@
+"""Settings from the environment, `.env` and the local stack's addresses, read once where a command is wired."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streaming.errors import HeadraceError
+
+STATE_DIR = Path(".headrace")
+LOCAL_ENV = STATE_DIR / "local.env"
+SIGNING_KEY_FILE = STATE_DIR / "signing.key"
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+class Kafka(BaseModel, extra="forbid"):
+    """How to reach Kafka, and how topics are made when they are missing."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    config: Json[dict[str, Any]] | dict[str, Any] = Field(default_factory=dict)
+    """librdkafka keys as JSON, for TLS, SASL and tuning; they win over ours."""
+    partitions: int = Field(default=3, ge=1)
+    replication: int = -1
+    """Replicas of the topics that we make; -1 leaves it to the broker."""
+
+
+class Settings(BaseSettings):
+    """Every setting has the prefix HEADRACE_; `__` steps into a group: HEADRACE_KAFKA__BOOTSTRAP_SERVERS."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADRACE_", env_nested_delimiter="__", env_file=(LOCAL_ENV, ".env"), extra="ignore"
+    )
+
+    kafka: Kafka = Field(default_factory=Kafka)
+    store: str = Field(default_factory=lambda: (Path.cwd() / STATE_DIR / "store").as_uri())
+    """Where checkpoints, models and the archive live: file:///path or s3://bucket/prefix."""
+    redis_url: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
+    api_keys: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
+    signing_key: Annotated[SecretStr | None, BeforeValidator(_empty_is_none)] = None
+    instance: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
+    """A stable name of this copy: it takes its own place back at once after a restart."""
+    use_cases: str = ""
+    """Use cases outside the project: paths of .py files or module names, separated by commas."""
+    merge_wait_s: float = Field(default=0.1, ge=0)
+    """How long a record waits for partitions that are at their end."""
+    read_ahead: int = Field(default=20_000, ge=100)
+    """Records kept per partition while others are behind."""
+    checkpoint_every_s: float = Field(default=5.0, gt=0)
+    checkpoint_deadline_s: float = Field(default=120.0, gt=0)
+    """A checkpoint's child that takes longer is ended and counted as a failure."""
+
+
+def load_settings() -> Settings:
+    """Read the settings; a wrong one is a sentence that names it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise HeadraceError(_sentence(error)) from None
+    except Exception as error:  # noqa: BLE001  # pydantic-settings wraps a nested JSON mistake in its own error
+        raise HeadraceError(f"a setting cannot be read: {error}") from None
+
+
+def unknown_names() -> list[str]:
+    """Names in the environment that look like settings of ours and are none."""
+    known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields}
+    return sorted(
+        name for name in os.environ if name.startswith("HEADRACE_") and name.split("__")[0] not in known
+    )
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = "HEADRACE_" + "__".join(str(part) for part in first["loc"] if isinstance(part, str)).upper()
+    secret = "SIGNING" in name
+    return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}" + ("" if secret else f", got {first['input']!r}")

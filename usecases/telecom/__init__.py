@@ -1,0 +1,1 @@
+"""Telecom: what customers use, what they pay, and who leaves."""
