@@ -1,0 +1,156 @@
+"""Which use cases there are: the project's own, and those that HEADRACE_USE_CASES names."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from streaming.errors import HeadraceError, WrongUsage
+from streaming.settings import Settings
+from streaming.topics import Topic
+from streaming.usecase import UseCase
+
+BUILT_IN = ("usecases.telecom.plan", "usecases.telecom.churn")
+
+
+def load_use_cases(settings: Settings) -> dict[str, UseCase]:
+    """Every use case by name; a mistake in a file is a sentence with file, line and what was wanted."""
+    found: dict[str, UseCase] = {}
+    for module in BUILT_IN:
+        _add(found, importlib.import_module(module))
+    for source in filter(None, (part.strip() for part in settings.use_cases.split(","))):
+        _add(found, _load(source))
+    _check_topics(found)
+    return found
+
+
+def pick(use_cases: dict[str, UseCase], name: str) -> UseCase:
+    """The use case of this name, or a sentence that lists those there are."""
+    try:
+        return use_cases[name]
+    except KeyError:
+        raise WrongUsage(f"unknown use case {name!r}; there are {', '.join(sorted(use_cases))}") from None
+
+
+def topics_of(use_cases: dict[str, UseCase]) -> dict[str, Topic]:
+    """Every declared topic by name."""
+    return {topic.name: topic for use_case in use_cases.values() for topic in use_case.topics}
+
+
+def _load(source: str) -> ModuleType:
+    if not source.endswith(".py"):
+        try:
+            return importlib.import_module(source)
+        except Exception as error:  # noqa: BLE001  # a user's module may raise anything
+            raise HeadraceError(f"HEADRACE_USE_CASES: {_where(error, source)}") from None
+    path = Path(source).expanduser().resolve()
+    if not path.is_file():
+        raise HeadraceError(f"HEADRACE_USE_CASES: there is no file {source}")
+    # One name per file name, so that a pickled profile finds its class again after a restart.
+    name = f"headrace_use_case_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise HeadraceError(f"HEADRACE_USE_CASES: {source} cannot be loaded as a module")
+    module = importlib.util.module_from_spec(spec)
+    if name in sys.modules and getattr(sys.modules[name], "__file__", None) != str(path):
+        raise HeadraceError(f"HEADRACE_USE_CASES: two files are named {path.name}; rename one")
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  # a user's file may raise anything
+        raise HeadraceError(f"HEADRACE_USE_CASES: {_where(error, str(path))}") from None
+    return module
+
+
+def _where(error: Exception, source: str) -> str:
+    """The mistake with the last line inside the user's own file."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    place = f"{source}:{lines[-1].lineno}" if lines else source
+    return f"{place}: {type(error).__name__}: {error}"
+
+
+def _add(found: dict[str, UseCase], module: ModuleType) -> None:
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, UseCase) and value.__module__ == module.__name__
+    ]
+    where = module.__file__ or module.__name__
+    if not classes:
+        raise HeadraceError(f"{where}: no class derived from streaming.usecase.UseCase is defined here")
+    for cls in classes:
+        place = f"{where}:{_line(cls)}"
+        if cls.name in found:
+            raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {type(found[cls.name]).__module__}")
+        _check(cls, place)
+        found[cls.name] = cls()
+
+
+def _line(cls: type) -> int:
+    import inspect
+
+    try:
+        return inspect.getsourcelines(cls)[1]
+    except (OSError, TypeError):
+        return 0
+
+
+def _check(cls: type[UseCase], place: str) -> None:
+    """Refuse a declaration that could only fail later, in the middle of a stream."""
+
+    def refuse(what: str) -> HeadraceError:
+        return HeadraceError(f"{place}: {cls.__name__}{what}")
+
+    if not cls.topics or not all(isinstance(topic, Topic) for topic in cls.topics):
+        raise refuse(f".topics must be a list of Topic, got {cls.topics!r}")
+    for topic in cls.topics:
+        for field in (topic.key, topic.time):
+            if field not in topic.schema.__annotations__:
+                raise refuse(f": topic {topic.name} has no field {field!r} in {topic.schema.__name__}")
+    declared = {topic.name for topic in cls.topics}
+    for name, handlers in cls.handlers().items():
+        if name not in declared:
+            raise refuse(f".{handlers[0].__name__} handles {name}, which is not in .topics")
+        if not handlers:
+            raise refuse(f" has no method marked @on({name}), but lists that topic")
+    if not hasattr(cls, "metric"):
+        raise refuse(".metric is missing: a function that makes a River metric")
+    if not cls.candidates:
+        raise refuse(".candidates must name at least one River model")
+    _check_models(cls, refuse)
+
+
+def _check_models(cls: type[UseCase], refuse: Any) -> None:
+    from river import base, metrics
+
+    try:
+        made = cls.metrics()
+    except Exception as error:  # noqa: BLE001  # a user's function may raise anything
+        raise refuse(f".metric or .reported cannot be made: {type(error).__name__}: {error}") from None
+    for metric in made:
+        if not isinstance(metric, metrics.base.Metric):
+            raise refuse(f".metric must make a River metric, got {metric!r}")
+    for name, factory in cls.candidates.items():
+        try:
+            model = factory()
+        except Exception as error:  # noqa: BLE001  # as above
+            raise refuse(f".candidates[{name!r}] cannot be made: {type(error).__name__}: {error}") from None
+        if not isinstance(model, base.Estimator):
+            raise refuse(f".candidates[{name!r}] must make a River model, got {model!r}")
+        for metric in made:
+            if not metric.works_with(model):
+                raise refuse(f".candidates[{name!r}] cannot be measured by {type(metric).__name__}")
+
+
+def _check_topics(use_cases: dict[str, UseCase]) -> None:
+    seen: dict[str, tuple[Topic, str]] = {}
+    for name, use_case in use_cases.items():
+        for topic in use_case.topics:
+            other, owner = seen.setdefault(topic.name, (topic, name))
+            if other != topic:
+                raise HeadraceError(f"{name} and {owner} declare the topic {topic.name} differently")
