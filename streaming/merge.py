@@ -239,18 +239,10 @@ class Merge:
         floor, limit = clock - lane.jump, clock + lane.jump
         if lane.low > limit:
             return False
-        wrong = 0
-        low = _NEVER
-        for record in lane.queue:
-            if floor <= record.time <= limit:
-                break
-            if record.time >= floor:
-                low = min(low, record.time)
-            wrong += 1
-        else:
-            lane.low = low
+        if not any(floor <= record.time <= limit for record in lane.queue):
+            lane.low = min((record.time for record in lane.queue if record.time >= floor), default=_NEVER)
             return False
-        for _ in range(wrong):
+        while lane.queue[0].time > limit or lane.queue[0].time == _BAD:
             self._bury(lane, _too_far(lane.queue[0].time, clock, lane.jump))
         return True
 

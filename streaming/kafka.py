@@ -1,0 +1,242 @@
+"""Kafka: client settings, topics that are made when missing, and the source that feeds the event-time merge."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streaming.codec import Codec
+from streaming.errors import BadRecord, HeadraceError, Unavailable
+from streaming.merge import Dead, Merge, Place
+from streaming.settings import Kafka
+from streaming.topics import COMPACTED, CONTROL, Topic
+
+_ANSWER_S = 15.0
+# Compacted topics must give room back soon: their readers read them to the end at every start.
+_COMPACTED = {**COMPACTED, "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000", "delete.retention.ms": "86400000"}
+
+
+def client_config(kafka: Kafka, **own: Any) -> dict[str, Any]:
+    """librdkafka's settings: ours, then the user's, which win."""
+    return {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "client.id": "headrace",
+        "log_level": 2,  # a broker that is away is said once by us, not thrice a second by the client
+        "reconnect.backoff.max.ms": 1000,
+        **own,
+        **kafka.config,
+    }
+
+
+def producer(kafka: Kafka, **own: Any) -> Producer:
+    """A producer that loses nothing while brokers are away, and places keys as Kafka's own clients do."""
+    return Producer(
+        client_config(
+            kafka,
+            **{
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "message.timeout.ms": 0,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+            }
+            | own,
+        )
+    )
+
+
+def admin(kafka: Kafka) -> AdminClient:
+    """An admin client."""
+    return AdminClient(client_config(kafka))
+
+
+def wait_for_kafka(kafka: Kafka, timeout_s: float = _ANSWER_S) -> None:
+    """Return when a broker answers; `Unavailable` names the address."""
+    try:
+        admin(kafka).list_topics(timeout=timeout_s)
+    except KafkaException as error:
+        reason = error.args[0].str().removeprefix("Failed to get metadata: ")
+        raise Unavailable(f"Kafka at {kafka.bootstrap_servers} does not answer ({reason})") from None
+
+
+def ensure_topics(kafka: Kafka, names: Iterable[str], *, compacted: bool = False) -> None:
+    """Make the topics that do not exist yet; those that do are left as they are."""
+    wait_for_kafka(kafka)
+    client = admin(kafka)
+    existing = client.list_topics(timeout=_ANSWER_S).topics
+    wanted = [
+        NewTopic(
+            name,
+            num_partitions=1 if name == CONTROL else kafka.partitions,
+            replication_factor=kafka.replication,
+            config=_COMPACTED if compacted else {},
+        )
+        for name in names
+        if name not in existing
+    ]
+    if not wanted:
+        return
+    for name, future in client.create_topics(wanted, operation_timeout=_ANSWER_S).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise HeadraceError(f"the topic {name} cannot be made: {error.args[0].str()}") from None
+    _wait_for_leaders(client, [topic.topic for topic in wanted])
+
+
+def _wait_for_leaders(client: AdminClient, names: list[str]) -> None:
+    deadline = time.monotonic() + _ANSWER_S
+    while time.monotonic() < deadline:
+        topics = client.list_topics(timeout=_ANSWER_S).topics
+        parts = [topics[name].partitions.values() if name in topics else () for name in names]
+        if all(group and all(p.leader >= 0 for p in group) for group in parts):
+            return
+        time.sleep(0.05)
+    raise Unavailable(f"the topics {', '.join(names)} were made but have no leader yet")
+
+
+def topic_ids(kafka: Kafka, names: Iterable[str]) -> dict[str, str]:
+    """Kafka's own id of each topic: a topic that was deleted and made again has another one."""
+    futures = admin(kafka).describe_topics(TopicCollection(list(names)), request_timeout=_ANSWER_S)
+    try:
+        return {name: str(future.result().topic_id) for name, future in futures.items()}
+    except KafkaException as error:
+        raise Unavailable(f"Kafka cannot describe its topics: {error.args[0].str()}") from None
+
+
+class Source:
+    """Reads a use case's topics from given offsets into a `Merge`.
+
+    Offsets are assigned, never taken from the group: they live with the state that they belong to.
+    """
+
+    def __init__(self, kafka: Kafka, topics: Iterable[Topic], *, group: str) -> None:
+        """Prepare a consumer; nothing is read before `start`."""
+        self._topics = list(topics)
+        self._codecs = {topic.name: Codec(topic) for topic in self._topics}
+        self._times = {name: codec.time_of() for name, codec in self._codecs.items()}
+        self._consumer = Consumer(
+            client_config(
+                kafka,
+                **{
+                    "group.id": group,
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "error",
+                    "enable.partition.eof": True,
+                    "fetch.wait.max.ms": 100,
+                    "fetch.error.backoff.ms": 100,
+                    "queued.max.messages.kbytes": 16384,
+                },
+            )
+        )
+        self._merge: Merge | None = None
+        self._stop_at: dict[Place, int] = {}
+        self._held: set[Place] = set()
+        self._paused = False
+
+    def places(self) -> list[Place]:
+        """Every partition of the topics."""
+        metadata = self._consumer.list_topics(timeout=_ANSWER_S).topics
+        return [Place(t.name, p) for t in self._topics for p in sorted(metadata[t.name].partitions)]
+
+    def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+        """The first offset kept and the next one to be written, by partition."""
+        try:
+            return {
+                place: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_S)
+                for place in places
+            }
+        except KafkaException as error:
+            raise Unavailable(f"Kafka does not tell its offsets: {error.args[0].str()}") from None
+
+    def start(self, merge: Merge, stop_at: dict[Place, int] | None = None) -> None:
+        """Read every partition from the merge's offsets on; with `stop_at`, up to those offsets."""
+        self._merge, self._stop_at, self._held = merge, stop_at or {}, set()
+        for place, offset in merge.offsets.items():
+            if place in self._stop_at and offset >= self._stop_at[place]:
+                merge.close(place)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in merge.offsets.items()])
+        self._paused = False
+
+    def pause(self) -> None:
+        """Fetch nothing more; `poll` must still be called."""
+        if self._merge and not self._paused:
+            self._consumer.pause([TopicPartition(*place) for place in self._merge.offsets])
+            self._paused = True
+
+    def poll(self, timeout_s: float, most: int = 500) -> int:
+        """Fetch up to `most` records into the merge; tells how many came."""
+        messages = self._consumer.consume(most, timeout_s)
+        fetched = time.monotonic()
+        for message in messages:
+            self._take(message, fetched)
+        self._hold()
+        return len(messages)
+
+    def lag(self) -> int:
+        """Records that Kafka holds and the learner has not used, as far as the last fetch told."""
+        behind = 0
+        for place, offset in (self._merge.offsets if self._merge else {}).items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            behind += max(0, high - offset)
+        return behind
+
+    def commit(self, offsets: dict[Place, int]) -> None:
+        """Tell Kafka where we are: a hint for lag monitors, never the truth."""
+        self._consumer.commit(offsets=[TopicPartition(*place, at) for place, at in offsets.items()], asynchronous=True)
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+    def _take(self, message: Message, fetched: float) -> None:
+        place = Place(message.topic() or "", message.partition() or 0)
+        error = message.error()
+        if error is not None:
+            self._take_error(place, message, error)
+            return
+        merge, offset = self._merge, message.offset()
+        if merge is None or offset is None:
+            return
+        stop = self._stop_at.get(place)
+        if stop is not None and offset >= stop:
+            merge.close(place)
+            return
+        key, value = message.key(), message.value()
+        try:
+            event = self._codecs[place.topic].decode(value)
+            merge.add(place, offset, key, self._times[place.topic](event), event, value, fetched)
+        except BadRecord as bad:
+            merge.add_bad(Dead(place, offset, key, value, str(bad)))
+        if stop is not None and offset + 1 >= stop:
+            merge.close(place)
+
+    def _take_error(self, place: Place, message: Message, error: KafkaError) -> None:
+        merge, offset = self._merge, message.offset()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
+            if merge is not None and offset is not None:
+                merge.ended(place, offset)
+                if place in self._stop_at and offset >= self._stop_at[place]:
+                    merge.close(place)
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+            raise HeadraceError(f"{place.topic}[{place.partition}]: the next offset is gone from Kafka ({error.str()})")
+        elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED or error.fatal():
+            raise HeadraceError(f"{place.topic}: {error.str()}")
+        # Everything else (a broker away, a leader moving) librdkafka mends by itself.
+
+    def _hold(self) -> None:
+        """Stop fetching partitions that are far ahead of the others; go on when they are used up."""
+        merge = self._merge
+        if merge is None or self._paused:
+            return
+        for place in merge.offsets:
+            if place in self._held:
+                if merge.buffered(place) < 1_000:
+                    self._held.remove(place)
+                    self._consumer.resume([TopicPartition(*place)])
+            elif merge.full(place):
+                self._held.add(place)
+                self._consumer.pause([TopicPartition(*place)])
