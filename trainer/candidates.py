@@ -1,0 +1,129 @@
+"""A candidate: one River model with its metrics over its life and over a rolling window."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from river import base
+
+from streaming.usecase import Features, Label, UseCase
+
+
+class Prediction(NamedTuple):
+    """What a candidate said: a label or a number, and the probabilities where a metric asks for them."""
+
+    value: Any
+    probabilities: dict[Any, float] | None = None
+
+
+class Scores:
+    """Metrics over the life and over the last `window` answers."""
+
+    def __init__(self, use_case: type[UseCase]) -> None:
+        """Start with empty metrics."""
+        self.life = use_case.metrics()
+        self.rolling = use_case.metrics()
+        self.window: deque[tuple[Label, Prediction]] = deque()
+        self.size = use_case.window
+        self.answers = 0
+
+    def update(self, y: Label, prediction: Prediction) -> None:
+        """Score one prediction; like River, one that says nothing is not scored."""
+        if prediction.value is None:
+            return
+        self.answers += 1
+        window = self.window
+        window.append((y, prediction))
+        for metric in self.life:
+            metric.update(y, _said(metric, prediction))
+        for metric in self.rolling:
+            metric.update(y, _said(metric, prediction))
+        if len(window) > self.size:
+            old_y, old = window.popleft()
+            for metric in self.rolling:
+                metric.revert(old_y, _said(metric, old))
+
+    def values(self) -> dict[str, float | None]:
+        """Every metric by River's name, and `rolling_<name>`; None where it is not a finite number."""
+        if not self.answers:
+            return {name: None for m in self.life for name in (type(m).__name__, f"rolling_{type(m).__name__}")}
+        pairs = zip(self.life, self.rolling, strict=True)
+        return {
+            name: _finite(metric)
+            for life, rolling in pairs
+            for name, metric in ((type(life).__name__, life), (f"rolling_{type(life).__name__}", rolling))
+        }
+
+
+def _said(metric: Any, prediction: Prediction) -> Any:
+    if prediction.probabilities is not None and not metric.requires_labels:
+        return prediction.probabilities
+    return prediction.value
+
+
+def _finite(metric: Any) -> float | None:
+    value = float(metric.get())
+    return value if math.isfinite(value) else None
+
+
+@dataclass
+class Candidate:
+    """A model in the pool. `failed` holds the reason once it raised: it then rests, the others go on."""
+
+    name: str
+    model: Any
+    definition: str
+    scores: Scores
+    failed: str | None = None
+
+    @classmethod
+    def new(cls, use_case: type[UseCase], name: str) -> "Candidate":
+        """A fresh model from the use case's factory."""
+        model = use_case.candidates[name]()
+        return cls(name, model, repr(model), Scores(use_case))
+
+
+def predictor(candidate: Candidate) -> Any:
+    """The cheapest call that gives all that the candidate's metrics need: x -> Prediction.
+
+    Labels come from `predict_one` and probabilities from `predict_proba_one`, as in `river.evaluate`; where both are
+    wanted and River derives the one from the other, the model is asked once.
+    """
+    model = candidate.model
+    by_label = [getattr(metric, "requires_labels", True) for metric in candidate.scores.life]
+    if not isinstance(model, base.Classifier) and not _ends_in_classifier(model):
+        return lambda x: Prediction(model.predict_one(x))
+    if all(by_label):
+        return lambda x: Prediction(model.predict_one(x))
+    if any(by_label) and not _label_is_likeliest(model):
+        return lambda x: Prediction(model.predict_one(x), model.predict_proba_one(x))
+
+    def both(x: Features) -> Prediction:
+        probabilities = model.predict_proba_one(x)
+        if not probabilities:
+            return Prediction(None)
+        return Prediction(max(probabilities, key=probabilities.get), probabilities)
+
+    return both
+
+
+def _last_step(model: Any) -> Any:
+    steps = getattr(model, "steps", None)
+    return _last_step(list(steps.values())[-1]) if steps else model
+
+
+def _ends_in_classifier(model: Any) -> bool:
+    return isinstance(_last_step(model), base.Classifier)
+
+
+def _label_is_likeliest(model: Any) -> bool:
+    return type(_last_step(model)).predict_one is base.Classifier.predict_one
+
+
+def teacher(candidate: Candidate) -> Any:
+    """The model's `learn_one` as (x, y), also for models that learn without a label."""
+    model = candidate.model
+    if model._supervised:  # noqa: SLF001  # River's own question, as in `river.evaluate`
+        return model.learn_one
+    return lambda x, _y: model.learn_one(x)

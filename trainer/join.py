@@ -1,0 +1,122 @@
+"""The label join: which question an answer belongs to, in event time. Pure data, part of the checkpoint."""
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from streaming.usecase import Features, Label
+
+MOST_IDS = 1_000_000
+
+
+class Open(NamedTuple):
+    """A question that waits for its answer, with all that is frozen: x and each candidate's prediction."""
+
+    id: str
+    key: str
+    asked: int
+    x: Features
+    predictions: dict[str, Any]
+
+
+@dataclass
+class Join:
+    """Open questions, answers that came first, and the ids that have taught. Times are microseconds."""
+
+    horizon: int
+    remember: int
+    open: dict[str, Open] = field(default_factory=dict)
+    by_key: dict[str, dict[str, None]] = field(default_factory=dict)
+    deadlines: list[tuple[int, int, str]] = field(default_factory=list)
+    early: dict[str, Label] = field(default_factory=dict)
+    early_deadlines: list[tuple[int, int, str]] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    done_order: deque[tuple[int, str]] = field(default_factory=deque)
+    sequence: int = 0
+
+    @classmethod
+    def of(cls, horizon: timedelta, remember: timedelta | None) -> "Join":
+        """A join with this horizon; ids are remembered for the horizon, at least a day, unless said otherwise."""
+        remembered = remember if remember is not None else max(horizon, timedelta(days=1))
+        return cls(_us(horizon), _us(remembered))
+
+    def knows(self, id: str) -> bool:  # noqa: A002  # the field's own word
+        """A question or example of this id would be a duplicate."""
+        return id in self.done or id in self.open
+
+    def ask(self, question: Open, now: int) -> Label | None:
+        """Keep a new question; if its answer came first, give that back instead."""
+        if question.id in self.early:
+            answer = self.early.pop(question.id)
+            self.finish(question.id, now)
+            return answer
+        self.open[question.id] = question
+        self.by_key.setdefault(question.key, {})[question.id] = None
+        heapq.heappush(self.deadlines, (question.asked + self.horizon, self._next(), question.id))
+        return None
+
+    def take(self, id: str, now: int) -> Open | None:  # noqa: A002
+        """The open question of this id, closed now."""
+        question = self.open.pop(id, None)
+        if question is not None:
+            self._forget_key(question)
+            self.finish(id, now)
+        return question
+
+    def take_key(self, key: str, now: int) -> list[Open]:
+        """Every open question of this key in the order of asking, closed now."""
+        found = [self.open.pop(id) for id in self.by_key.pop(key, {})]
+        for question in found:
+            self.finish(question.id, now)
+        return found
+
+    def hold(self, id: str, y: Label, time: int) -> None:  # noqa: A002
+        """Keep an answer that came before its question, up to the horizon."""
+        self.early[id] = y
+        heapq.heappush(self.early_deadlines, (time + self.horizon, self._next(), id))
+
+    def finish(self, id: str, now: int) -> None:  # noqa: A002
+        """Remember that this id has taught."""
+        self.done.add(id)
+        self.done_order.append((now, id))
+        if len(self.done_order) > MOST_IDS:
+            self.done.discard(self.done_order.popleft()[1])
+
+    def expired(self, clock: int) -> list[Open]:
+        """Questions whose horizon the clock has passed, closed, in the order of their deadlines."""
+        late: list[Open] = []
+        while self.deadlines and self.deadlines[0][0] < clock:
+            _, _, id = heapq.heappop(self.deadlines)  # noqa: A001
+            question = self.take(id, clock)
+            if question is not None:
+                late.append(question)
+        return late
+
+    def expired_answers(self, clock: int) -> int:
+        """Drop answers whose question never came; tells how many."""
+        dropped = 0
+        while self.early_deadlines and self.early_deadlines[0][0] < clock:
+            _, _, id = heapq.heappop(self.early_deadlines)  # noqa: A001
+            dropped += self.early.pop(id, None) is not None
+        return dropped
+
+    def forget(self, clock: int) -> None:
+        """Forget ids that taught longer ago than `remember`."""
+        while self.done_order and self.done_order[0][0] < clock - self.remember:
+            self.done.discard(self.done_order.popleft()[1])
+
+    def _forget_key(self, question: Open) -> None:
+        ids = self.by_key[question.key]
+        del ids[question.id]
+        if not ids:
+            del self.by_key[question.key]
+
+    def _next(self) -> int:
+        self.sequence += 1
+        return self.sequence
+
+
+def _us(span: timedelta) -> int:
+    return round(span.total_seconds() * 1_000_000)

@@ -1,0 +1,293 @@
+"""The learner: one moment of events in, a changed state out. No clock, no socket: every runner executes this code."""
+
+import pickle
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from streaming.codec import to_text
+from streaming.errors import BadRecord, HeadraceError
+from streaming.merge import Dead, Moment, Place, Record
+from streaming.usecase import Answer, Example, Features, Label, Outcome, Question, UseCase
+from trainer.candidates import Candidate, Prediction, predictor, teacher
+from trainer.join import Join, Open
+
+
+@dataclass
+class Counts:
+    """What happened over the learner's life, restarts included."""
+
+    events: int = 0
+    learned: int = 0
+    questions: int = 0
+    answers: int = 0
+    late: int = 0
+    duplicates: int = 0
+    dead: int = 0
+    expired: int = 0
+    """Questions whose horizon passed without an answer."""
+    unasked: int = 0
+    """Answers without a question."""
+
+
+@dataclass
+class State:
+    """Everything the learner knows; with the clock and the offsets it is one checkpoint."""
+
+    join: Join
+    candidates: dict[str, Candidate]
+    profiles: dict[str, Any] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    features: frozenset[str] | None = None
+    """The names in x, while all x agree."""
+    features_vary: bool = False
+
+    @classmethod
+    def new(cls, use_case: UseCase) -> "State":
+        """A state that has heard nothing."""
+        kind = type(use_case)
+        return cls(Join.of(kind.horizon, kind.remember), {name: Candidate.new(kind, name) for name in kind.candidates})
+
+
+class Learner:
+    """Runs a use case's handlers over moments: joins answers to questions, scores first, then teaches."""
+
+    def __init__(self, use_case: UseCase, state: State | None = None) -> None:
+        """Go on from `state`, or from nothing."""
+        self.use_case = use_case
+        self.state = state or State.new(use_case)
+        self.clock = 0
+        self._fresh_features = state is not None
+        self._handlers = {name: list(handlers) for name, handlers in use_case.handlers().items()}
+        self._key_fields = {topic.name: topic.key for topic in use_case.topics}
+        self._make_profile: Callable[[], Any] | None = type(use_case).profile
+        self._metric = type(use_case).metric()
+        self._bind()
+
+    def _bind(self) -> None:
+        alive = [c for c in self.state.candidates.values() if c.failed is None]
+        if not alive:
+            reasons = "; ".join(f"{c.name}: {c.failed}" for c in self.state.candidates.values())
+            raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
+        self._predictors = [(c, predictor(c)) for c in alive]
+        self._teachers = [(c, teacher(c)) for c in alive]
+
+    def process(self, moment: Moment) -> list[Dead]:
+        """Use every event of one moment in its order; events that a handler cannot use come back as dead letters."""
+        state, counts = self.state, self.state.counts
+        if not moment.late:
+            self.clock = moment.time
+            for question in state.join.expired(self.clock):
+                self._expire(question)
+            counts.unasked += state.join.expired_answers(self.clock)
+            state.join.forget(self.clock)
+        dead: list[Dead] = []
+        for record in moment.records:
+            try:
+                outcomes = self._handle(record)
+            except BadRecord as error:
+                counts.dead += 1
+                place = Place(record.topic, record.partition)
+                dead.append(Dead(place, record.offset, record.key, record.value, str(error), self.use_case.name))
+                continue
+            counts.events += 1
+            counts.late += moment.late
+            for outcome in outcomes:
+                self._use(outcome, record.time)
+        return dead
+
+    @property
+    def champion(self) -> str | None:
+        """The best candidate by the rolling metric; the first in the use case's order where they are equal."""
+        name = f"rolling_{type(self._metric).__name__}"
+        values = {c.name: c.scores.values()[name] for c, _ in self._predictors}
+        known = {candidate: value for candidate, value in values.items() if value is not None}
+        if not known:
+            return None
+        best = max if self._metric.bigger_is_better else min
+        return best(known, key=known.__getitem__)
+
+    def _handle(self, record: Record) -> list[Outcome]:
+        """Run the handlers on one event; when one raises, the profile is as it was before."""
+        event, profiles = record.event, self.state.profiles
+        key = str(event[self._key_fields[record.topic]])
+        profile, saved = None, None
+        if self._make_profile is not None:
+            profile = profiles.get(key)
+            if profile is None:
+                profile = profiles[key] = self._make_profile()
+            else:
+                saved = pickle.dumps(profile, 5)
+        outcomes: list[Outcome] = []
+        try:
+            for handler in self._handlers[record.topic]:
+                outcomes += handler(self.use_case, event, profile) or ()
+            for outcome in outcomes:
+                _check(outcome)
+        except Exception as error:
+            if saved is not None:
+                profiles[key] = pickle.loads(saved)  # noqa: S301  # our own bytes, made some lines above
+            elif profile is not None:
+                del profiles[key]
+            raise BadRecord(_last_line(error)) from error
+        return outcomes
+
+    def _use(self, outcome: Outcome, time: int) -> None:
+        kind = type(outcome)
+        if kind is Example:
+            self._example(outcome, time)  # type: ignore[arg-type]  # narrowed by `kind`, which is faster here
+        elif kind is Question:
+            self._ask(outcome, time)  # type: ignore[arg-type]
+        else:
+            self._answer(outcome, time)  # type: ignore[arg-type]
+
+    def _example(self, example: Example, time: int) -> None:
+        join, counts = self.state.join, self.state.counts
+        id = example.id or self._id(example.key, time)  # noqa: A001
+        if join.knows(id):
+            counts.duplicates += 1
+            return
+        self._see(example.x)
+        join.finish(id, self.clock)
+        if example.y is not None:
+            counts.questions += 1
+            counts.answers += 1
+            self._teach(example.x, example.y, self._predict(example.x))
+        else:
+            self._teach(example.x, None, {})
+
+    def _ask(self, question: Question, time: int) -> None:
+        join, counts = self.state.join, self.state.counts
+        id = question.id or self._id(question.key, time)  # noqa: A001
+        if join.knows(id):
+            counts.duplicates += 1
+            return
+        self._see(question.x)
+        counts.questions += 1
+        x = dict(question.x)
+        asked = Open(id, question.key, time, x, self._predict(x))
+        y = join.ask(asked, self.clock)
+        if y is not None:
+            self._teach(x, y, asked.predictions)
+
+    def _answer(self, answer: Answer, time: int) -> None:
+        join, counts = self.state.join, self.state.counts
+        if answer.id is None:
+            counts.answers += 1
+            questions = join.take_key(str(answer.key), self.clock)
+            counts.unasked += not questions
+            for question in questions:
+                self._teach(question.x, answer.y, question.predictions)
+            return
+        if answer.id in join.done or answer.id in join.early:
+            counts.duplicates += 1
+            return
+        counts.answers += 1
+        asked = join.take(answer.id, self.clock)
+        if asked is not None:
+            self._teach(asked.x, answer.y, asked.predictions)
+        else:
+            join.hold(answer.id, answer.y, time)
+
+    def _expire(self, question: Open) -> None:
+        self.state.counts.expired += 1
+        y = type(self.use_case).unanswered
+        if y is not None:
+            self._teach(question.x, y, question.predictions)
+
+    def _predict(self, x: Features) -> dict[str, Prediction]:
+        predictions = {}
+        for candidate, predict in self._predictors:
+            try:
+                predictions[candidate.name] = predict(x)
+            except Exception as error:  # noqa: BLE001, PERF203  # a model may raise anything; the others go on
+                self._fail(candidate, error)
+        return predictions
+
+    def _teach(self, x: Features, y: Label | None, predictions: dict[str, Prediction]) -> None:
+        """Score what was predicted, then learn, candidate by candidate."""
+        for candidate, learn in self._teachers:
+            try:
+                said = predictions.get(candidate.name)
+                if said is not None and y is not None:
+                    candidate.scores.update(y, said)
+                learn(x, y)
+            except Exception as error:  # noqa: BLE001, PERF203  # as above
+                self._fail(candidate, error)
+        self.state.counts.learned += 1
+
+    def _fail(self, candidate: Candidate, error: Exception) -> None:
+        candidate.failed = _last_line(error)
+        self._bind()
+
+    def _id(self, key: str, time: int) -> str:
+        return f"{self.use_case.name}/{key}/{to_text(time)}"
+
+    def _see(self, x: Features) -> None:
+        """Notice which features there are; after a restart the first x must still have those of the checkpoint."""
+        state = self.state
+        if state.features is None:
+            state.features = frozenset(x)
+        elif x.keys() != state.features and not state.features_vary:
+            if self._fresh_features:
+                raise HeadraceError(
+                    f"{self.use_case.name}: the features have changed since the checkpoint (now without "
+                    f"{sorted(state.features - x.keys())}, new {sorted(x.keys() - state.features)}); rebuild with "
+                    "`headrace replay` or start from nothing with `--fresh`"
+                )
+            state.features_vary = True
+        self._fresh_features = False
+
+
+def adopt(use_case: UseCase, state: State) -> list[str]:
+    """Fit a stored state to today's use case; tells in sentences what is new and what was dropped."""
+    said = []
+    kind = type(use_case)
+    kept: dict[str, Candidate] = {}
+    for name in kind.candidates:
+        fresh = Candidate.new(kind, name)
+        old = state.candidates.get(name)
+        if old is None:
+            said.append(f"candidate {name} is new: it starts fresh here")
+        elif old.definition != fresh.definition:
+            said.append(f"candidate {name} is defined differently now: it starts fresh here")
+        elif [repr_of(m) for m in old.scores.life] != [repr_of(m) for m in fresh.scores.life]:
+            said.append(f"the metrics have changed: those of candidate {name} start fresh here")
+            old.scores = fresh.scores
+            kept[name] = old
+            continue
+        kept[name] = old if old is not None and old.definition == fresh.definition else fresh
+    said += [f"candidate {name} is dropped" for name in state.candidates if name not in kind.candidates]
+    state.candidates = kept
+    fresh_join = Join.of(kind.horizon, kind.remember)
+    state.join.horizon, state.join.remember = fresh_join.horizon, fresh_join.remember
+    return said
+
+
+def repr_of(metric: Any) -> str:
+    """A metric's class and parameters, without its value."""
+    return f"{type(metric).__name__}({metric._get_params()})"  # noqa: SLF001  # River's own way to clone
+
+
+def as_numbers(counts: Counts) -> dict[str, int]:
+    """The counts by name."""
+    return {f.name: getattr(counts, f.name) for f in fields(counts)}
+
+
+def _check(outcome: Any) -> None:
+    if type(outcome) not in (Question, Answer, Example):
+        raise TypeError(f"a handler must give Question, Answer or Example, got {outcome!r}")
+    if isinstance(outcome, Answer):
+        if (outcome.id is None) == (outcome.key is None):
+            raise TypeError(f"an Answer wants either an id or a key, got {outcome!r}")
+        if outcome.y is None:
+            raise TypeError(f"an Answer wants a label, got {outcome!r}")
+    elif not isinstance(outcome.x, dict):
+        raise TypeError(f"x must be a dict, got {outcome.x!r}")
+
+
+def _last_line(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
