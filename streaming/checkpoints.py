@@ -1,0 +1,173 @@
+"""Claims and checkpoints: one numbered row of immutable objects that decides who may learn, and from where.
+
+    checkpoints/<use case>/<shard>/<number>.ckpt
+
+A starting trainer puts a claim at the next free number; its checkpoints follow at the numbers after that. Every put is
+put-if-absent, so two trainers can never both take a number: the one that finds it taken is fenced. Claims are kept for
+ever, so that a trainer which slept for hours still finds its number taken.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from streaming import sealed
+from streaming.errors import Damaged, Fenced, HeadraceError
+from streaming.store import Store
+
+KEPT = 3
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A state that was read back: its number, header and pickle."""
+
+    number: int
+    header: sealed.Header
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write: `epoch` is its number, `learner` the id of the learner's life, `state` what it goes on from."""
+
+    epoch: int
+    learner: str
+    state: Stored | None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Checkpoints:
+    """The row of one learner, seen by one writer."""
+
+    def __init__(self, store: Store, use_case: str, shard: str, key: bytes) -> None:
+        """`shard` is the partition of a sharded use case, else 0."""
+        self._store, self._key = store, key
+        self._name = {"use_case": use_case, "shard": shard}
+        self.prefix = f"checkpoints/{use_case}/{shard}"
+        self.writer = uuid.uuid4().hex
+        self._last = 0
+        self._claim: Claim | None = None
+        self._kept: list[int] = []
+
+    @property
+    def next_number(self) -> int:
+        """The number that this writer's next checkpoint takes."""
+        return self._last + 1
+
+    def claim(self, *, fresh: bool = False) -> Claim:
+        """Take the next free number; `fresh` goes on from nothing, with a new learner id."""
+        while True:
+            numbers = self._numbers()
+            learner, state, warnings = (None, None, []) if fresh else self._newest(numbers)
+            number = max(numbers, default=0) + 1
+            header = self._header("claim", number, number, learner or uuid.uuid4().hex)
+            header["state"] = state.number if state else None
+            if self._store.put_new(self._object(number), sealed.seal(header, b"", self._key)) or self._is_mine(number):
+                break
+        self._claim = Claim(number, header["learner"], state, warnings)
+        self._last = number
+        self._kept = [*(n for n in state.header["kept"] if n in numbers), state.number] if state else []
+        self.check_owner()
+        return self._claim
+
+    def sealer(self) -> Callable[[bytes], bytes]:
+        """What turns the pickle of the next checkpoint into its object: pure, for the forked child."""
+        if self._claim is None:
+            raise Fenced("a claim comes before a checkpoint")
+        header = self._header("checkpoint", self.next_number, self._claim.epoch, self._claim.learner)
+        header["kept"] = list(self._kept)
+        return lambda content: sealed.seal(header, content, self._key)
+
+    def put(self, object_bytes: bytes) -> None:
+        """Put the next checkpoint, look whether somebody else has claimed, and remove what is too old.
+
+        After `Unavailable` call again with the same bytes: a put that landed though its answer was lost counts.
+        """
+        number = self.next_number
+        if not self._store.put_new(self._object(number), object_bytes) and not self._is_mine(number):
+            raise self._fenced(number)
+        self._last = number
+        self._kept.append(number)
+        self.check_owner()
+        while len(self._kept) > KEPT:
+            self._store.delete(self._object(self._kept[0]))
+            del self._kept[0]
+
+    def check_owner(self) -> None:
+        """Raise `Fenced` when somebody has written a number after ours."""
+        highest = max(self._numbers(), default=0)
+        if highest > self._last:
+            raise self._fenced(highest)
+
+    def newest(self) -> Stored | None:
+        """The newest state that can be read, without claiming anything."""
+        return self._newest(self._numbers())[1]
+
+    def _newest(self, numbers: list[int]) -> tuple[str | None, Stored | None, list[str]]:
+        """Learner id, state and warnings: from the newest object back to the first that can be read."""
+        warnings: list[str] = []
+        below = max(numbers, default=0) + 1
+        for number in reversed(numbers):
+            if number >= below:
+                continue  # a claim pointed further back
+            try:
+                stored = self._read(number)
+            except Damaged as error:
+                warnings.append(f"{self._object(number)} is passed over: {error}")
+                continue
+            if stored is None:
+                continue
+            if stored.header["kind"] == "checkpoint":
+                return stored.header["learner"], stored, warnings
+            if stored.header["state"] is None:
+                return stored.header["learner"], None, warnings
+            below = stored.header["state"] + 1
+        if warnings:
+            raise HeadraceError(
+                f"no state of {self.prefix} can be read: {warnings[0]}; rebuild it with `headrace replay` or start "
+                "from nothing with `--fresh`"
+            )
+        return None, None, warnings
+
+    def _read(self, number: int) -> Stored | None:
+        data = self._store.get(self._object(number))
+        if data is None:
+            return None
+        header, content = sealed.unseal(data, self._key)
+        if {name: header.get(name) for name in self._name} | {"number": number} != self._name | {
+            "number": header.get("number")
+        }:
+            raise Damaged("it belongs to another place")
+        return Stored(number, header, content)
+
+    def _is_mine(self, number: int) -> bool:
+        data = self._store.get(self._object(number))
+        try:
+            return data is not None and sealed.read_header(data, self._key)["writer"] == self.writer
+        except Damaged:
+            return False
+
+    def _numbers(self) -> list[int]:
+        stems = (name.removesuffix(".ckpt") for name in self._store.names(self.prefix))
+        return sorted(int(stem) for stem in stems if stem.isdigit())
+
+    def _object(self, number: int) -> str:
+        return f"{self.prefix}/{number:012d}.ckpt"
+
+    def _header(self, kind: str, number: int, epoch: int, learner: str) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            **self._name,
+            "number": number,
+            "epoch": epoch,
+            "learner": learner,
+            "writer": self.writer,
+            "written": time.time(),
+        }
+
+    def _fenced(self, number: int) -> Fenced:
+        name = self._name["use_case"]
+        return Fenced(f"another trainer of {name} has taken over ({self._object(number)}): this one publishes nothing more")

@@ -1,0 +1,81 @@
+"""The wanted state of every trainer, on the compacted topic `headrace.control`: it survives restarts of everything."""
+
+import time
+from typing import Any
+
+import orjson
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streaming.errors import Unavailable
+from streaming.kafka import client_config, producer
+from streaming.settings import Kafka
+from streaming.topics import CONTROL, STATUS
+
+_ANSWER_S = 10.0
+
+
+def training_key(use_case: str) -> str:
+    """The record key of a use case's switch."""
+    return f"training/{use_case}"
+
+
+def wants_training(records: dict[str, Any], use_case: str) -> bool:
+    """Is training wanted, as the control records say; on when nobody has said."""
+    return bool((records.get(training_key(use_case)) or {}).get("enabled", True))
+
+
+def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
+    """Say that training is wanted or not; returns after the broker's acknowledgement."""
+    failed: list[KafkaError] = []
+    client = producer(kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000)})
+    value = orjson.dumps({"enabled": enabled, "time": time.time()})
+    client.produce(
+        CONTROL, key=training_key(use_case), value=value, on_delivery=lambda error, _: error and failed.append(error)
+    )
+    left = client.flush(_ANSWER_S + 1)
+    if failed or left:
+        reason = failed[0].str() if failed else "no acknowledgement"
+        raise Unavailable(f"Kafka at {kafka.bootstrap_servers} did not take the switch ({reason})")
+
+
+def read_latest(kafka: Kafka, topic: str) -> dict[str, Any]:
+    """The latest JSON value of every key of a compacted topic, read to its end."""
+    consumer = Consumer(
+        client_config(kafka, **{"group.id": "headrace.reader", "enable.auto.commit": False, "enable.partition.eof": True})
+    )
+    latest: dict[str, Any] = {}
+    try:
+        partitions = consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        waiting, deadline = set(partitions), time.monotonic() + _ANSWER_S
+        while waiting:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the topic {topic} cannot be read to its end")
+            for message in consumer.consume(500, 0.2):
+                error = message.error()
+                if error is None:
+                    apply(latest, message.key(), message.value())
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
+                    waiting.discard(message.partition() or 0)
+    except KafkaException as error:
+        raise Unavailable(f"the topic {topic} cannot be read: {error.args[0].str()}") from None
+    finally:
+        consumer.close()
+    return latest
+
+
+def apply(latest: dict[str, Any], key: bytes | None, value: bytes | None) -> None:
+    """Take one record of a compacted topic: the newest wins, no value removes; what is not JSON is passed over."""
+    name = (key or b"").decode(errors="replace")
+    if value is None:
+        latest.pop(name, None)
+        return
+    try:
+        latest[name] = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return
+
+
+def read_status(kafka: Kafka, use_case: str) -> list[dict[str, Any]]:
+    """What the trainers of a use case last said of themselves, one a shard, of the highest epoch."""
+    return [value for key, value in sorted(read_latest(kafka, STATUS).items()) if key.startswith(f"{use_case}/")]

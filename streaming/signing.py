@@ -1,0 +1,35 @@
+"""The key that signs checkpoints and models."""
+
+import os
+import secrets
+
+from streaming.errors import HeadraceError
+from streaming.settings import SIGNING_KEY_FILE, Settings
+
+
+def signing_key(settings: Settings) -> bytes:
+    """HEADRACE_SIGNING_KEY; a store that is a local folder gets a key of its own, made once, readable by its owner."""
+    if settings.signing_key is not None:
+        return settings.signing_key.get_secret_value().encode()
+    if not settings.store.startswith("file://"):
+        raise HeadraceError(f"HEADRACE_SIGNING_KEY is not set, and {settings.store} is not a local folder: set the key")
+    try:
+        return _local_key()
+    except OSError as error:
+        raise HeadraceError(f"the signing key {SIGNING_KEY_FILE} cannot be made or read: {error.strerror}") from None
+
+
+def _local_key() -> bytes:
+    SIGNING_KEY_FILE.parent.mkdir(parents=True, exist_ok=True)
+    fresh = SIGNING_KEY_FILE.with_name(f"{SIGNING_KEY_FILE.name}.{os.getpid()}")
+    if not SIGNING_KEY_FILE.exists():
+        descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(fresh, SIGNING_KEY_FILE)  # whole or not at all, and never over another process's key
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return SIGNING_KEY_FILE.read_text().strip().encode()
