@@ -1,0 +1,1 @@
+"""The local stack: what `headrace up` starts on this machine, without containers."""
