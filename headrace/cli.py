@@ -1,8 +1,9 @@
 """The table of commands; each one lives in its module under `headrace/commands`."""
 
-import typer
+import importlib
+import typing
 
-from headrace.commands import produce
+import typer
 
 app = typer.Typer(
     name="headrace",
@@ -12,4 +13,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("produce")(produce.command)
+
+COMMANDS = ("up", "produce", "train", "evaluate", "training", "use-cases", "config", "doctor")
+
+for _name in COMMANDS:
+    _module = importlib.import_module(f"headrace.commands.{_name.replace('-', '_')}")
+    app.command(_name)(typing.cast("typing.Callable[..., None]", _module.command))

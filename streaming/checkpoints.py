@@ -35,7 +35,8 @@ class Claim:
 
     epoch: int
     learner: str
-    state: Stored | None
+    state: Any
+    """What `prepare` made of the newest state; None: from nothing."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -57,27 +58,35 @@ class Checkpoints:
         """The number that this writer's next checkpoint takes."""
         return self._last + 1
 
-    def claim(self, *, fresh: bool = False) -> Claim:
-        """Take the next free number; `fresh` goes on from nothing, with a new learner id."""
+    def claim(self, prepare: Callable[[Stored], Any], *, fresh: bool = False) -> Claim:
+        """Take the next free number; `fresh` goes on from nothing, with a new learner id.
+
+        `prepare` verifies and loads the newest state; what it raises stops the claim before anything is written.
+        """
         while True:
             numbers = self._numbers()
             learner, state, warnings = (None, None, []) if fresh else self._newest(numbers)
+            prepared = prepare(state) if state else None
             number = max(numbers, default=0) + 1
             header = self._header("claim", number, number, learner or uuid.uuid4().hex)
             header["state"] = state.number if state else None
             if self._store.put_new(self._object(number), sealed.seal(header, b"", self._key)) or self._is_mine(number):
                 break
-        self._claim = Claim(number, header["learner"], state, warnings)
+        self._claim = Claim(number, header["learner"], prepared, warnings)
         self._last = number
         self._kept = [*(n for n in state.header["kept"] if n in numbers), state.number] if state else []
         self.check_owner()
         return self._claim
 
-    def sealer(self) -> Callable[[bytes], bytes]:
-        """What turns the pickle of the next checkpoint into its object: pure, for the forked child."""
+    def sealer(self, facts: sealed.Header) -> Callable[[bytes], bytes]:
+        """What turns the pickle of the next checkpoint into its object: pure, for the forked child.
+
+        `facts` are added to the header, for readers that do not load the pickle.
+        """
         if self._claim is None:
             raise Fenced("a claim comes before a checkpoint")
         header = self._header("checkpoint", self.next_number, self._claim.epoch, self._claim.learner)
+        header |= facts
         header["kept"] = list(self._kept)
         return lambda content: sealed.seal(header, content, self._key)
 
@@ -101,10 +110,6 @@ class Checkpoints:
         highest = max(self._numbers(), default=0)
         if highest > self._last:
             raise self._fenced(highest)
-
-    def newest(self) -> Stored | None:
-        """The newest state that can be read, without claiming anything."""
-        return self._newest(self._numbers())[1]
 
     def _newest(self, numbers: list[int]) -> tuple[str | None, Stored | None, list[str]]:
         """Learner id, state and warnings: from the newest object back to the first that can be read."""

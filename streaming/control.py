@@ -1,6 +1,7 @@
 """The wanted state of every trainer, on the compacted topic `headrace.control`: it survives restarts of everything."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -79,3 +80,26 @@ def apply(latest: dict[str, Any], key: bytes | None, value: bytes | None) -> Non
 def read_status(kafka: Kafka, use_case: str) -> list[dict[str, Any]]:
     """What the trainers of a use case last said of themselves, one a shard, of the highest epoch."""
     return [value for key, value in sorted(read_latest(kafka, STATUS).items()) if key.startswith(f"{use_case}/")]
+
+
+def training_facts(kafka: Kafka, use_case: str) -> dict[str, bool | None]:
+    """`enabled`: what is wanted; `applied`: what the trainer last said it does (None when none has spoken)."""
+    enabled = wants_training(read_latest(kafka, CONTROL), use_case)
+    said = [status["training"]["applied"] for status in read_status(kafka, use_case) if _is_recent(status)]
+    return {"enabled": enabled, "applied": all(said) if said else None}
+
+
+def training_sentence(use_case: str, facts: dict[str, bool | None]) -> str:
+    """The same for a person.
+
+    >>> training_sentence("churn", {"enabled": False, "applied": True})
+    'training of churn is off; the trainer has not followed yet'
+    """
+    wanted = "on" if facts["enabled"] else "off"
+    followed = {None: "no trainer is running", facts["enabled"]: "the trainer follows"}
+    return f"training of {use_case} is {wanted}; {followed.get(facts['applied'], 'the trainer has not followed yet')}"
+
+
+def _is_recent(status: dict[str, Any]) -> bool:
+    said = datetime.fromisoformat(status["time"])
+    return (datetime.now(UTC) - said).total_seconds() < 10

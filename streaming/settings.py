@@ -1,6 +1,7 @@
 """Settings from the environment, `.env` and the local stack's addresses, read once where a command is wired."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,3 +79,26 @@ def _sentence(error: ValidationError) -> str:
     name = "HEADRACE_" + "__".join(str(part) for part in first["loc"] if isinstance(part, str)).upper()
     secret = "SIGNING" in name
     return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}" + ("" if secret else f", got {first['input']!r}")
+
+
+_SECRET = ("password", "secret", "key", "token", "credential", "sasl.jaas")
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The settings by their environment names, with secrets masked."""
+    shown: dict[str, Any] = {}
+    for name, value in settings.model_dump(mode="json").items():
+        if name == "kafka":
+            for part, inner in value.items():
+                shown[f"HEADRACE_KAFKA__{part.upper()}"] = _mask_config(inner) if isinstance(inner, dict) else inner
+        else:
+            shown[f"HEADRACE_{name.upper()}"] = _mask_url(value) if isinstance(value, str) else value
+    return shown
+
+
+def _mask_config(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: "********" if any(word in name for word in _SECRET) else value for name, value in config.items()}
+
+
+def _mask_url(value: str) -> str:
+    return re.sub(r"(://[^/@]*:)[^/@]+@", r"\1********@", value)

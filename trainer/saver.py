@@ -69,7 +69,10 @@ class Saver:
 
     def start(self, dump: Callable[[], bytes], offsets: Offsets) -> None:
         """Fork a child that writes what `dump` gives; the caller goes on at once."""
-        seal = self._checkpoints.sealer()
+        by_topic: dict[str, dict[str, int]] = {}
+        for place, offset in offsets.items():
+            by_topic.setdefault(place.topic, {})[str(place.partition)] = offset
+        seal = self._checkpoints.sealer({"offsets": by_topic})
         file = os.memfd_create("checkpoint")
         started = time.monotonic()
         # A collection in the child could run destructors of Kafka clients whose threads are not there, and hang.

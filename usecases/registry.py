@@ -40,6 +40,14 @@ def topics_of(use_cases: dict[str, UseCase]) -> dict[str, Topic]:
     return {topic.name: topic for use_case in use_cases.values() for topic in use_case.topics}
 
 
+def modules_of(use_case: UseCase) -> list[ModuleType]:
+    """The modules whose classes and functions its state may hold: its own, its profile's, those of its domain."""
+    own = type(use_case).__module__
+    profile = getattr(type(use_case).profile, "__module__", own)
+    domain = f"{own.rpartition('.')[0]}." if own.startswith("usecases.") else f"{own}."
+    return [module for name, module in list(sys.modules.items()) if name in (own, profile) or name.startswith(domain)]
+
+
 def _load(source: str) -> ModuleType:
     if not source.endswith(".py"):
         try:

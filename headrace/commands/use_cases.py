@@ -1,0 +1,29 @@
+"""`headrace use-cases`: what there is to learn."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
+    """List the use cases: the project's own and those that HEADRACE_USE_CASES names."""
+    from streaming.settings import load_settings
+    from usecases.registry import load_use_cases
+
+    rows = [
+        {
+            "name": use_case.name,
+            "about": (type(use_case).__doc__ or "").strip().split("\n")[0],
+            "topics": [topic.name for topic in use_case.topics],
+            "metric": type(type(use_case).metric()).__name__,
+            "candidates": list(use_case.candidates),
+        }
+        for use_case in load_use_cases(load_settings()).values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']}: {row['about']}")
+        typer.echo(f"  topics {', '.join(row['topics'])}; by {row['metric']}; {', '.join(row['candidates'])}")

@@ -1,0 +1,54 @@
+"""The content of a checkpoint: the learner's state with the clock and the offsets that it belongs to."""
+
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+from streaming import sealed, unpickle
+from streaming.checkpoints import Stored
+from streaming.errors import HeadraceError
+from streaming.merge import Place
+from streaming.usecase import UseCase
+from trainer.learner import State, adopt
+from usecases.registry import modules_of
+
+_OURS = frozenset(
+    {("trainer.learner", "State"), ("trainer.learner", "Counts"), ("trainer.join", "Join"), ("trainer.join", "Open")}
+    | {("trainer.candidates", name) for name in ("Candidate", "Scores", "Prediction")}
+)
+
+
+@dataclass
+class Loaded:
+    """A checkpoint that was read back and fitted to today's use case."""
+
+    state: State
+    clock: int | None
+    offsets: dict[Place, int]
+    topic_ids: dict[str, str]
+    said: list[str]
+
+
+def dump(state: State, clock: int | None, offsets: dict[Place, int], topic_ids: dict[str, str]) -> bytes:
+    """Pickle what a checkpoint holds."""
+    places = {tuple(place): offset for place, offset in offsets.items()}
+    return pickle.dumps({"state": state, "clock": clock, "offsets": places, "topic_ids": topic_ids}, 5)
+
+
+def load(use_case: UseCase, stored: Stored) -> Loaded:
+    """Read a checkpoint back; raises with the ways out when this River or this use case cannot go on from it."""
+    wrote = str(stored.header["library_version"])
+    if _minor(wrote) != _minor(sealed.library_version()):
+        raise HeadraceError(
+            f"the checkpoint of {use_case.name} was written with River {wrote}, this is {sealed.library_version()}: "
+            f"install River {_minor(wrote)}, rebuild with `headrace replay {use_case.name}`, or start with `--fresh`"
+        )
+    content: dict[str, Any] = unpickle.loads(stored.content, unpickle.allowed_names(modules_of(use_case)) | _OURS)
+    state: State = content["state"]
+    said = adopt(use_case, state)
+    offsets = {Place(*place): offset for place, offset in content["offsets"].items()}
+    return Loaded(state, content["clock"], offsets, content["topic_ids"], said)
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
