@@ -115,17 +115,21 @@ class LocalKafka:
         self.child.start()
         self.wait_until_ready()
 
-    def wait_until_ready(self, limit_s: float = START_S) -> None:
+    def wait_until_ready(self) -> None:
         """Return when clients are answered; the error tells why they are not."""
-        deadline = time.monotonic() + limit_s
-        while not self._answers():
-            if not self.child.alive:
-                how = self.child.how_it_ended()
-                raise HeadraceError(f"Kafka did not start ({how}): {self.child.last_words()}")
-            if time.monotonic() > deadline:
-                self.child.kill()
-                raise HeadraceError(f"Kafka did not answer within {limit_s:.0f} s: {self.child.last_words()}")
+        while not self.answers():
             time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether clients are answered; an error when the broker has ended, or says nothing for too long."""
+        if self._reachable():
+            return True
+        if not self.child.alive:
+            how = self.child.how_it_ended()
+            raise HeadraceError(f"Kafka did not start ({how}): {self.child.last_words()}")
+        if time.monotonic() - self.child.started > START_S:
+            raise HeadraceError(f"Kafka did not answer within {START_S:.0f} s: {self.child.last_words()}")
+        return False
 
     def stop(self) -> None:
         """Stop the broker in order; `start` brings it back with its data, on the same port."""
@@ -148,7 +152,7 @@ class LocalKafka:
     ) -> None:
         self.stop()
 
-    def _answers(self) -> bool:
+    def _reachable(self) -> bool:
         """Whether our broker answers, and not somebody else's that came to our port."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1):

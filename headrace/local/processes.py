@@ -1,6 +1,7 @@
 """Child processes of this one: each with its log, none outlives us, what dies is started again up to a limit."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ STOP_S = 10.0
 _TETHER = Path(__file__).with_name("tether.py")
 _LOG_LIMIT = 10_000_000
 _TAIL = 16_384
+_TELLING = re.compile(r"error|fatal|exception|^headrace: ", re.IGNORECASE)
 
 
 def tethered(command: Sequence[str | Path]) -> list[str]:
@@ -43,6 +45,8 @@ class Child:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self.started = 0.0
+        """When it was last started (monotonic seconds)."""
 
     def start(self) -> None:
         """Start it, or start it again."""
@@ -51,6 +55,7 @@ class Child:
             self.log.rename(self.log.with_name(self.log.name + ".old"))
         with self.log.open("ab") as log:
             self._log_start = log.tell()
+            self.started = time.monotonic()
             self._process = subprocess.Popen(  # noqa: S603  # commands that we made ourselves
                 tethered(self._command),
                 stdin=subprocess.DEVNULL,
@@ -184,17 +189,23 @@ class Supervisor:
             group.append(_Watched(child, Restarts()))
             child.start()
 
-    def check(self) -> None:
-        """Start again what has died and is due; an error names the child that dies again and again."""
-        now = self._clock()
+    def check(self) -> list[str]:
+        """Start again what has died and is due; what was noticed, in sentences.
+
+        An error names the child that dies again and again.
+        """
+        now, noticed = self._clock(), []
         for watched in self._all():
             if watched.child.alive:
                 continue
             if watched.due is None:
-                watched.due = now + self._pause(watched, now)
+                pause = self._pause(watched, now)
+                watched.due = now + pause
+                noticed.append(f"{_ended(watched.child)}; it is started again in {pause:g} s")
             if now >= watched.due:
                 watched.due = None
                 watched.child.start()
+        return noticed
 
     def states(self) -> dict[str, str]:
         """Every child's state in words, by name."""
@@ -217,6 +228,10 @@ class Supervisor:
 
     def _all(self) -> list[_Watched]:
         return [watched for group in self._groups for watched in group]
+
+
+def _ended(child: Child) -> str:
+    return f"`{child.name}` ended ({child.how_it_ended()}): {child.last_words()}"
 
 
 def _state(watched: _Watched) -> str:

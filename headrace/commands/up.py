@@ -1,0 +1,123 @@
+"""`headrace up`: the whole system on this machine, until Ctrl-C."""
+
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streaming.errors import HeadraceError, WrongUsage
+from streaming.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from headrace.local.parts import Part, Stack
+    from headrace.local.views import View
+
+USE_CASES = ["plan", "churn"]
+ANSWER_S = 120.0
+_TICK_S = 1.0
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+
+def command(
+    use_cases: Annotated[
+        list[str] | None, typer.Argument(help="Use cases to train; plan and churn by default.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Start only these parts: kafka, producers, trainers.")] = None,
+    rate: Annotated[str, typer.Option(help="Simulated events a second, or max.")] = "200",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the addresses as one line when all parts answer.")
+    ] = False,
+) -> None:
+    """Run the whole system on this machine; Ctrl-C stops everything, the state stays in .headrace/."""
+    from headrace.local import home, parts, views
+
+    chosen = parts.chosen(only)
+    _check_rate(rate)
+    view = views.ForPrograms() if json else views.AsTable() if sys.stdout.isatty() else views.AsLines()
+    for number in _SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with home.claimed() as folder:
+            _run(chosen, _stack(folder, chosen, use_cases or USE_CASES, rate), view)
+    except KeyboardInterrupt:
+        return
+
+
+def _stack(folder: Path, chosen: Sequence["Part"], use_cases: Sequence[str], rate: str) -> "Stack":
+    """Settle what is to be run. The stale `local.env` is gone by now: an address that is set is the user's."""
+    from headrace.local.parts import Stack
+    from headrace.local.processes import Supervisor
+
+    settings = load_settings()
+    names = _checked(use_cases, settings) if any(part.name != "kafka" for part in chosen) else []
+    given = "bootstrap_servers" in settings.kafka.model_fields_set and settings.kafka.bootstrap_servers != ""
+    return Stack(
+        home=folder,
+        kafka=settings.kafka,
+        kafka_given=given,
+        use_cases=names,
+        simulators=["telecom"],
+        rate=rate,
+        supervisor=Supervisor(),
+    )
+
+
+def _run(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
+    """Start, watch, and stop everything whatever happens."""
+    from headrace.local import home, parts
+
+    stack.say = view.say
+    try:
+        with view:
+            parts.start(chosen, stack)
+            _watch(chosen, stack, view)
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        home.retract(stack.home)
+        stack.supervisor.stop()
+
+
+def _watch(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
+    """Once a second: start again what died, read what the trainers say, show it."""
+    from headrace.board import Board
+    from headrace.local import home
+    from headrace.status import StatusReader
+
+    reader = StatusReader(stack.kafka) if stack.use_cases else None
+    deadline: float | None = time.monotonic() + ANSWER_S
+    while True:
+        began = time.monotonic()
+        for sentence in stack.supervisor.check():
+            view.say(sentence)
+        if reader:
+            stack.heard = [one for one in reader.read(_TICK_S) if one.status.use_case in stack.use_cases]
+        if deadline is not None and all(part.answers(stack) for part in chosen):
+            deadline = None
+            home.publish(stack.environment, stack.home)
+            view.answered(stack.addresses)
+        elif deadline is not None and began > deadline:
+            raise HeadraceError(f"not all parts answer after {ANSWER_S:.0f} s: their logs are in {stack.home / 'logs'}")
+        view.show(Board(time.time(), stack.heard, stack.use_cases, stack.addresses, stack.supervisor.states()))
+        time.sleep(max(0.0, began + _TICK_S - time.monotonic()))
+
+
+def _checked(names: Sequence[str], settings: Settings) -> list[str]:
+    """The use cases by name, each once; an unknown one is a sentence that lists those there are."""
+    from usecases.registry import load_use_cases, pick
+
+    known = load_use_cases(settings)
+    return [pick(known, name).name for name in dict.fromkeys(names)]
+
+
+def _check_rate(rate: str) -> None:
+    try:
+        wrong = rate != "max" and float(rate) <= 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise WrongUsage(f"--rate must be a positive number or max, got {rate!r}")
