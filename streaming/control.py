@@ -30,9 +30,12 @@ def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
     failed: list[KafkaError] = []
     client = producer(kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000)})
     value = orjson.dumps({"enabled": enabled, "time": time.time()})
-    client.produce(
-        CONTROL, key=training_key(use_case), value=value, on_delivery=lambda error, _: error and failed.append(error)
-    )
+
+    def note(error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            failed.append(error)
+
+    client.produce(CONTROL, key=training_key(use_case), value=value, on_delivery=note)
     left = client.flush(_ANSWER_S + 1)
     if failed or left:
         reason = failed[0].str() if failed else "no acknowledgement"

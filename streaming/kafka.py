@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streaming.codec import Codec
 from streaming.errors import BadRecord, HeadraceError, Unavailable
@@ -15,7 +16,7 @@ from streaming.topics import COMPACTED, CONTROL, Topic
 
 _ANSWER_S = 15.0
 # Compacted topics must give room back soon: their readers read them to the end at every start.
-_COMPACTED = {**COMPACTED, "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000", "delete.retention.ms": "86400000"}
+_COMPACTED = {**COMPACTED, "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
 
 
 def client_config(kafka: Kafka, **own: Any) -> dict[str, Any]:
@@ -100,7 +101,8 @@ def _wait_for_leaders(client: AdminClient, names: list[str]) -> None:
 
 def topic_ids(kafka: Kafka, names: Iterable[str]) -> dict[str, str]:
     """Kafka's own id of each topic: a topic that was deleted and made again has another one."""
-    futures = admin(kafka).describe_topics(TopicCollection(list(names)), request_timeout=_ANSWER_S)
+    client = admin(kafka)
+    futures = client.describe_topics(TopicCollection(list(names)), request_timeout=_ANSWER_S)
     try:
         return {name: str(future.result().topic_id) for name, future in futures.items()}
     except KafkaException as error:
@@ -117,7 +119,6 @@ class Source:
         """Prepare a consumer; nothing is read before `start`."""
         self._topics = list(topics)
         self._codecs = {topic.name: Codec(topic) for topic in self._topics}
-        self._times = {name: codec.time_of() for name, codec in self._codecs.items()}
         self._consumer = Consumer(
             client_config(
                 kafka,
@@ -171,9 +172,11 @@ class Source:
         """Fetch up to `most` records into the merge; tells how many came."""
         messages = self._consumer.consume(most, timeout_s)
         fetched = time.monotonic()
-        for message in messages:
-            self._take(message, fetched)
-        self._hold()
+        if self._merge is not None:
+            for message in messages:
+                self._take(self._merge, message, fetched)
+            if messages:
+                self._hold(self._merge)
         return len(messages)
 
     def lag(self) -> int:
@@ -192,45 +195,39 @@ class Source:
         """Leave."""
         self._consumer.close()
 
-    def _take(self, message: Message, fetched: float) -> None:
-        place = Place(message.topic() or "", message.partition() or 0)
+    def _take(self, merge: Merge, message: Message, fetched: float) -> None:
+        place: tuple[str, int] = (message.topic(), message.partition())  # type: ignore[assignment]  # always set
+        offset: int = message.offset()  # type: ignore[assignment]
         error = message.error()
         if error is not None:
-            self._take_error(place, message, error)
+            self._take_error(merge, Place(*place), offset, error)
             return
-        merge, offset = self._merge, message.offset()
-        if merge is None or offset is None:
-            return
-        stop = self._stop_at.get(place)
-        if stop is not None and offset >= stop:
-            merge.close(place)
+        if self._stop_at and offset >= self._stop_at[Place(*place)]:
             return
         key, value = message.key(), message.value()
+        codec = self._codecs[place[0]]
         try:
-            event = self._codecs[place.topic].decode(value)
-            merge.add(place, offset, key, self._times[place.topic](event), event, value, fetched)
+            event = codec.decode(value)
+            merge.add(place, offset, key, codec.time_us(event), event, value or b"", fetched)
         except BadRecord as bad:
-            merge.add_bad(Dead(place, offset, key, value, str(bad)))
-        if stop is not None and offset + 1 >= stop:
-            merge.close(place)
+            merge.add_bad(Dead(Place(*place), offset, key, value, str(bad)))
+        if self._stop_at and offset + 1 >= self._stop_at[Place(*place)]:
+            merge.close(Place(*place))
 
-    def _take_error(self, place: Place, message: Message, error: KafkaError) -> None:
-        merge, offset = self._merge, message.offset()
+    def _take_error(self, merge: Merge, place: Place, offset: int, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
-            if merge is not None and offset is not None:
-                merge.ended(place, offset)
-                if place in self._stop_at and offset >= self._stop_at[place]:
-                    merge.close(place)
+            merge.ended(place, offset)
+            if place in self._stop_at and offset >= self._stop_at[place]:
+                merge.close(place)
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             raise HeadraceError(f"{place.topic}[{place.partition}]: the next offset is gone from Kafka ({error.str()})")
         elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED or error.fatal():
-            raise HeadraceError(f"{place.topic}: {error.str()}")
+            raise HeadraceError(f"Kafka refuses to go on: {error.str()}")
         # Everything else (a broker away, a leader moving) librdkafka mends by itself.
 
-    def _hold(self) -> None:
+    def _hold(self, merge: Merge) -> None:
         """Stop fetching partitions that are far ahead of the others; go on when they are used up."""
-        merge = self._merge
-        if merge is None or self._paused:
+        if self._paused:
             return
         for place in merge.offsets:
             if place in self._held:

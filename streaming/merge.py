@@ -97,7 +97,7 @@ class Merge:
         self._wait_s = wait_s
         self._read_ahead = read_ahead
         ranked = {topic.name: (rank, topic.max_jump) for rank, topic in enumerate(topics)}
-        self._lanes = {
+        self._lanes: dict[tuple[str, int], _Lane] = {
             place: _Lane(place, rank, round(jump.total_seconds() * 1e6), offsets[place])
             for place in sorted(offsets)
             for rank, jump in [ranked[place.topic]]
@@ -112,15 +112,16 @@ class Merge:
             lane.place: lane.next_offset if lane.queue else max(lane.next_offset, lane.end) for lane in self._all
         }
 
-    def add(  # noqa: PLR0913  # one record is these values; an object for them would cost as much as the merge itself
-        self, place: Place, offset: int, key: bytes | None, time: int, event: Event, value: bytes, fetched: float
+    def add(  # one record is these values; an object around them would cost as much as the merge itself
+        self, place: tuple[str, int], offset: int, key: bytes | None, time: int, event: Event, value: bytes, fetched: float
     ) -> None:
         """Add the next record of a partition."""
         lane = self._lanes[place]
         lane.at_end = False
         if time < lane.low:
             lane.low = time
-        lane.queue.append(Record(time, lane.rank, key or b"", place.partition, offset, place.topic, event, value, fetched))
+        topic, partition = place
+        lane.queue.append(_record(Record, (time, lane.rank, key or b"", partition, offset, topic, event, value, fetched)))
 
     def add_bad(self, dead: Dead) -> None:
         """Add a record that could not be decoded: it keeps its place in its partition and leaves as a dead letter."""
@@ -164,47 +165,52 @@ class Merge:
     def next(self, now: float) -> Moment | None:
         """Give out the next whole moment, or None while a partition has to be waited for."""
         while True:
-            if self.clock is None and not self._set_clock():
-                return None
-            least, idle, owed = self._look()
-            if least == _BAD:
+            clock = self.clock
+            if clock is None:
+                if not self._set_clock():
+                    return None
+                continue
+            leading, idle, owed = self._look(clock)
+            if leading and leading[0].queue[0].time == _BAD:
                 self._bury_bad()
-            elif owed or least == _NEVER:
+            elif owed or not leading:
                 return None
-            elif (late_or_due := self._take(least, idle=idle, now=now)) is not _AGAIN:
-                return late_or_due
+            elif leading[0].queue[0].time > clock + leading[0].jump:
+                self._bury(leading[0], _too_far(leading[0].queue[0].time, clock, leading[0].jump))
+            else:
+                return self._take(leading, clock, idle=idle, now=now)
 
-    def _look(self) -> tuple[int, bool, bool]:
-        """The smallest event time that leads a lane; is a lane at its end; is one still to be fetched."""
-        clock = self.clock if self.clock is not None else -_NEVER
+    def _look(self, clock: int) -> tuple[list[_Lane], bool, bool]:
+        """The lanes that the smallest event time leads; is a lane at its end; is one still to be fetched."""
         least, idle, owed = _NEVER, False, False
+        leading: list[_Lane] = []
         for lane in self._all:
             queue = lane.queue
             if queue:
                 time = queue[0].time
-                if time > clock + lane.jump and time != _BAD:
+                if time > clock + lane.jump:
                     if self._drop_outliers(lane, clock):
                         time = queue[0].time
                     elif not lane.at_end and len(queue) < self._read_ahead:
                         owed = True
                 if time < least:
                     least = time
+                    leading = [lane]
+                elif time == least:
+                    leading.append(lane)
             elif lane.at_end:
                 idle = idle or not lane.closed
             else:
                 owed = True
-        return least, idle, owed
+        return leading, idle, owed
 
-    def _take(self, least: int, *, idle: bool, now: float) -> "Moment | None":
-        clock: int = self.clock  # type: ignore[assignment]  # `next` has set it
-        leading = [lane for lane in self._all if lane.queue and lane.queue[0].time == least]
+    def _take(self, leading: list[_Lane], clock: int, *, idle: bool, now: float) -> Moment | None:
+        first = leading[0].queue[0]
+        least = first.time
         for lane in leading:
-            if least > clock + lane.jump:
-                self._bury(lane, _too_far(least, clock, lane.jump))
-                return _AGAIN
-            if not lane.at_end and lane.queue[-1].time <= least:
+            if lane.queue[-1].time <= least and not lane.at_end:
                 return None  # the rest of this moment is still to be fetched
-        if idle and least > clock and now - leading[0].queue[0].fetched < self._wait_s:
+        if idle and least > clock and now - first.fetched < self._wait_s:
             return None
         records: list[Record] = []
         for lane in leading:
@@ -214,9 +220,10 @@ class Merge:
             lane.next_offset = records[-1].offset + 1
         if len(records) > 1:
             records.sort(key=_order)
-        if least > clock:
+        if least >= clock:
             self.clock = least
-        return Moment(least, least < clock, records)
+            return Moment(least, False, records)
+        return Moment(least, True, records)
 
     def _set_clock(self) -> bool:
         """Start the clock at the earliest read-ahead event that another one agrees with."""
@@ -258,7 +265,7 @@ class Merge:
         self._dead.append(dead or Dead(lane.place, record.offset, record.key, record.value, reason))
 
 
-_AGAIN = Moment(0, False, [])
+_record = tuple.__new__  # a named tuple's own constructor takes twice as long
 
 
 def _order(record: Record) -> tuple[int, bytes, int, int]:

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,23 +27,8 @@ class Scores:
         self.rolling = use_case.metrics()
         self.window: deque[tuple[Label, Prediction]] = deque()
         self.size = use_case.window
+        self.definition = [*(_define(metric) for metric in self.life), str(self.size)]
         self.answers = 0
-
-    def update(self, y: Label, prediction: Prediction) -> None:
-        """Score one prediction; like River, one that says nothing is not scored."""
-        if prediction.value is None:
-            return
-        self.answers += 1
-        window = self.window
-        window.append((y, prediction))
-        for metric in self.life:
-            metric.update(y, _said(metric, prediction))
-        for metric in self.rolling:
-            metric.update(y, _said(metric, prediction))
-        if len(window) > self.size:
-            old_y, old = window.popleft()
-            for metric in self.rolling:
-                metric.revert(old_y, _said(metric, old))
 
     def values(self) -> dict[str, float | None]:
         """Every metric by River's name, and `rolling_<name>`; None where it is not a finite number."""
@@ -56,10 +42,10 @@ class Scores:
         }
 
 
-def _said(metric: Any, prediction: Prediction) -> Any:
-    if prediction.probabilities is not None and not metric.requires_labels:
-        return prediction.probabilities
-    return prediction.value
+def _define(metric: Any) -> str:
+    """A metric's class and plain parameters."""
+    plain = {k: v for k, v in metric._get_params().items() if isinstance(v, int | float | str | None)}  # noqa: SLF001
+    return f"{type(metric).__name__}{plain}"
 
 
 def _finite(metric: Any) -> float | None:
@@ -84,7 +70,29 @@ class Candidate:
         return cls(name, model, repr(model), Scores(use_case))
 
 
-def predictor(candidate: Candidate) -> Any:
+def scorer(scores: Scores) -> Callable[[Label, Prediction], None]:
+    """What scores one answer: (y, prediction); like River, a prediction that says nothing is not scored."""
+    slots = [0 if getattr(metric, "requires_labels", True) else 1 for metric in scores.life]
+    updates = [(metric.update, slot) for pair in (scores.life, scores.rolling) for metric, slot in zip(pair, slots)]
+    reverts = [(metric.revert, slot) for metric, slot in zip(scores.rolling, slots, strict=True)]
+    window, size = scores.window, scores.size
+
+    def score(y: Label, prediction: Prediction) -> None:
+        if prediction[0] is None:
+            return
+        scores.answers += 1
+        for update, slot in updates:
+            update(y, prediction[slot])
+        window.append((y, prediction))
+        if len(window) > size:
+            old_y, old = window.popleft()
+            for revert, slot in reverts:
+                revert(old_y, old[slot])
+
+    return score
+
+
+def predictor(candidate: Candidate) -> Callable[[Features], Prediction]:
     """The cheapest call that gives all that the candidate's metrics need: x -> Prediction.
 
     Labels come from `predict_one` and probabilities from `predict_proba_one`, as in `river.evaluate`; where both are
@@ -92,10 +100,9 @@ def predictor(candidate: Candidate) -> Any:
     """
     model = candidate.model
     by_label = [getattr(metric, "requires_labels", True) for metric in candidate.scores.life]
-    if not isinstance(model, base.Classifier) and not _ends_in_classifier(model):
-        return lambda x: Prediction(model.predict_one(x))
-    if all(by_label):
-        return lambda x: Prediction(model.predict_one(x))
+    if all(by_label) or not isinstance(_last_step(model), base.Classifier):
+        predict_one = model.predict_one
+        return lambda x: _prediction(Prediction, (predict_one(x), None))
     if any(by_label) and not _label_is_likeliest(model):
         return lambda x: Prediction(model.predict_one(x), model.predict_proba_one(x))
 
@@ -108,20 +115,19 @@ def predictor(candidate: Candidate) -> Any:
     return both
 
 
+_prediction = tuple.__new__  # a named tuple's own constructor takes twice as long
+
+
 def _last_step(model: Any) -> Any:
     steps = getattr(model, "steps", None)
     return _last_step(list(steps.values())[-1]) if steps else model
-
-
-def _ends_in_classifier(model: Any) -> bool:
-    return isinstance(_last_step(model), base.Classifier)
 
 
 def _label_is_likeliest(model: Any) -> bool:
     return type(_last_step(model)).predict_one is base.Classifier.predict_one
 
 
-def teacher(candidate: Candidate) -> Any:
+def teacher(candidate: Candidate) -> Callable[[Features, Label | None], None]:
     """The model's `learn_one` as (x, y), also for models that learn without a label."""
     model = candidate.model
     if model._supervised:  # noqa: SLF001  # River's own question, as in `river.evaluate`

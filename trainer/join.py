@@ -86,6 +86,8 @@ class Join:
 
     def expired(self, clock: int) -> list[Open]:
         """Questions whose horizon the clock has passed, closed, in the order of their deadlines."""
+        if not self.deadlines or self.deadlines[0][0] >= clock:
+            return []
         late: list[Open] = []
         while self.deadlines and self.deadlines[0][0] < clock:
             _, _, id = heapq.heappop(self.deadlines)  # noqa: A001
@@ -94,18 +96,15 @@ class Join:
                 late.append(question)
         return late
 
-    def expired_answers(self, clock: int) -> int:
-        """Drop answers whose question never came; tells how many."""
+    def tidy(self, clock: int) -> int:
+        """Forget ids that taught long ago, and drop answers whose question never came; tells how many of these."""
+        while self.done_order and self.done_order[0][0] < clock - self.remember:
+            self.done.discard(self.done_order.popleft()[1])
         dropped = 0
         while self.early_deadlines and self.early_deadlines[0][0] < clock:
             _, _, id = heapq.heappop(self.early_deadlines)  # noqa: A001
             dropped += self.early.pop(id, None) is not None
         return dropped
-
-    def forget(self, clock: int) -> None:
-        """Forget ids that taught longer ago than `remember`."""
-        while self.done_order and self.done_order[0][0] < clock - self.remember:
-            self.done.discard(self.done_order.popleft()[1])
 
     def _forget_key(self, question: Open) -> None:
         ids = self.by_key[question.key]

@@ -10,7 +10,7 @@ from streaming.codec import to_text
 from streaming.errors import BadRecord, HeadraceError
 from streaming.merge import Dead, Moment, Place, Record
 from streaming.usecase import Answer, Example, Features, Label, Outcome, Question, UseCase
-from trainer.candidates import Candidate, Prediction, predictor, teacher
+from trainer.candidates import Candidate, Prediction, predictor, scorer, teacher
 from trainer.join import Join, Open
 
 
@@ -71,7 +71,7 @@ class Learner:
             reasons = "; ".join(f"{c.name}: {c.failed}" for c in self.state.candidates.values())
             raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
         self._predictors = [(c, predictor(c)) for c in alive]
-        self._teachers = [(c, teacher(c)) for c in alive]
+        self._teachers = [(c, scorer(c.scores), teacher(c)) for c in alive]
 
     def process(self, moment: Moment) -> list[Dead]:
         """Use every event of one moment in its order; events that a handler cannot use come back as dead letters."""
@@ -80,8 +80,7 @@ class Learner:
             self.clock = moment.time
             for question in state.join.expired(self.clock):
                 self._expire(question)
-            counts.unasked += state.join.expired_answers(self.clock)
-            state.join.forget(self.clock)
+            counts.unasked += state.join.tidy(self.clock)
         dead: list[Dead] = []
         for record in moment.records:
             try:
@@ -122,9 +121,9 @@ class Learner:
         outcomes: list[Outcome] = []
         try:
             for handler in self._handlers[record.topic]:
-                outcomes += handler(self.use_case, event, profile) or ()
-            for outcome in outcomes:
-                _check(outcome)
+                for outcome in handler(self.use_case, event, profile) or ():
+                    _check(outcome)
+                    outcomes.append(outcome)
         except Exception as error:
             if saved is not None:
                 profiles[key] = pickle.loads(saved)  # noqa: S301  # our own bytes, made some lines above
@@ -144,7 +143,8 @@ class Learner:
 
     def _example(self, example: Example, time: int) -> None:
         join, counts = self.state.join, self.state.counts
-        id = example.id or self._id(example.key, time)  # noqa: A001
+        # Nobody answers an example, so its id needs no readable time.
+        id = example.id or f"{example.key}/{time}"  # noqa: A001
         if join.knows(id):
             counts.duplicates += 1
             return
@@ -207,11 +207,11 @@ class Learner:
 
     def _teach(self, x: Features, y: Label | None, predictions: dict[str, Prediction]) -> None:
         """Score what was predicted, then learn, candidate by candidate."""
-        for candidate, learn in self._teachers:
+        for candidate, score, learn in self._teachers:
             try:
                 said = predictions.get(candidate.name)
                 if said is not None and y is not None:
-                    candidate.scores.update(y, said)
+                    score(y, said)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001, PERF203  # as above
                 self._fail(candidate, error)
@@ -252,7 +252,7 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
             said.append(f"candidate {name} is new: it starts fresh here")
         elif old.definition != fresh.definition:
             said.append(f"candidate {name} is defined differently now: it starts fresh here")
-        elif [repr_of(m) for m in old.scores.life] != [repr_of(m) for m in fresh.scores.life]:
+        elif old.scores.definition != fresh.scores.definition:
             said.append(f"the metrics have changed: those of candidate {name} start fresh here")
             old.scores = fresh.scores
             kept[name] = old
@@ -265,20 +265,16 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
     return said
 
 
-def repr_of(metric: Any) -> str:
-    """A metric's class and parameters, without its value."""
-    return f"{type(metric).__name__}({metric._get_params()})"  # noqa: SLF001  # River's own way to clone
-
-
 def as_numbers(counts: Counts) -> dict[str, int]:
     """The counts by name."""
     return {f.name: getattr(counts, f.name) for f in fields(counts)}
 
 
 def _check(outcome: Any) -> None:
-    if type(outcome) not in (Question, Answer, Example):
+    kind = type(outcome)
+    if kind is not Example and kind is not Question and kind is not Answer:
         raise TypeError(f"a handler must give Question, Answer or Example, got {outcome!r}")
-    if isinstance(outcome, Answer):
+    if kind is Answer:
         if (outcome.id is None) == (outcome.key is None):
             raise TypeError(f"an Answer wants either an id or a key, got {outcome!r}")
         if outcome.y is None:
