@@ -6,6 +6,10 @@ PRIVATE_UV := $(filter .uv/bin/uv,$(UV))
 BIN := .venv/bin
 STAMP := .venv/.set-up
 ARGS ?=
+# Trust what this machine trusts, where it says so in one of the usual places: a proxy may bring its own certificate.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS := true
+endif
 
 .PHONY: help setup up test check fix bench lock
 
@@ -19,6 +23,7 @@ help:
 	@echo "make lock    resolve pyproject.toml into requirements.lock again"
 
 setup: $(STAMP)
+	@:
 
 up: $(STAMP)
 	@$(BIN)/headrace up $(ARGS)

@@ -164,7 +164,7 @@ def _kafka(settings: Settings) -> Finding:
 def _store(settings: Settings) -> Finding:
     from streaming.store import Store
 
-    name = "doctor/probe"
+    name = "doctor-probe"
     try:
         store = Store(settings.store)
         store.delete(name)

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import shutil
+import ssl
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -76,7 +77,7 @@ def _fetch_all(cache: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=cache, prefix="fetch-") as scratch:
         missing = [jar for jar in read_list() if not _is_whole(part / jar.filename, jar)]
         context = _maven(Path(scratch))
-        with ThreadPoolExecutor(4) as pool:
+        with _trusting_the_system(), ThreadPoolExecutor(4) as pool:
             fetched = pool.map(lambda jar: _fetch(context, jar, part), missing)
             for _ in _shown(fetched, len(missing)):
                 pass
@@ -124,6 +125,20 @@ def _maven(repository: Path) -> Any:
 
 
 @contextmanager
+def _trusting_the_system() -> Iterator[None]:
+    """Let requests trust what this machine trusts: a proxy may bring its own certificate."""
+    paths = ssl.get_default_verify_paths()
+    if "REQUESTS_CA_BUNDLE" in os.environ or not paths.cafile:
+        yield
+        return
+    os.environ["REQUESTS_CA_BUNDLE"] = paths.cafile
+    try:
+        yield
+    finally:
+        del os.environ["REQUESTS_CA_BUNDLE"]
+
+
+@contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Let only one process fetch; the others wait, then find the jars."""
     with path.open("w") as file:
@@ -135,13 +150,13 @@ def _reason(error: BaseException) -> str:
     """The innermost cause in one line: the outer ones only wrap it."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
-    text = str(error).strip() or type(error).__name__
-    return text.split("\n")[0]
+    text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return str(text).split("\n")[0]
 
 
 def write_list() -> None:
     """Resolve the jars as Maven would and write their coordinates and hashes."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _trusting_the_system():
         context = _maven(Path(scratch))
         # "!" keeps jgo from reading each artefact as a bill of materials: with it, kafka-clients came out as 3.8.0.
         roots = f"org.apache.kafka:kafka_2.13:{VERSION}!", f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}!"
