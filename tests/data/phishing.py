@@ -1,22 +1,10 @@
 """River's Phishing data as a use case in one file: each row has its own event time, the label is in the event."""
 
+from river import linear_model, metrics, optim, preprocessing, tree
 from typing_extensions import TypedDict
 
-from river import linear_model, metrics, optim, preprocessing, tree
 from streaming.topics import Topic
 from streaming.usecase import Example, UseCase, on
-
-FEATURES = (
-    "empty_server_form_handler",
-    "popup_window",
-    "https",
-    "request_from_other_domain",
-    "anchor_from_other_domain",
-    "is_popular",
-    "long_url",
-    "age_of_domain",
-    "ip_in_url",
-)
 
 
 class Page(TypedDict):
@@ -28,7 +16,7 @@ class Page(TypedDict):
     is_phishing: bool
 
 
-PAGES = Topic("web.pages", Page, key="page", time="second")
+PAGES = Topic("TOPIC.pages", Page, key="page", time="second")
 
 
 class Phishing(UseCase):
