@@ -126,9 +126,7 @@ def meaningful(text: str) -> str:
     'two'
     """
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line[0].isspace()]
-    telling = [
-        line for line in lines if any(word in line for word in ("rror", "ERROR", "FATAL", "xception", "headrace:"))
-    ]
+    telling = [line for line in lines if _TELLING.search(line) and not line.startswith("Caused by")]
     chosen = (telling or lines or [""])[-1]
     return chosen if len(chosen) <= 300 else chosen[:297] + "..."
 
@@ -221,9 +219,7 @@ class Supervisor:
         pause, child = watched.restarts.pause_s(now), watched.child
         if pause is None:
             limit = f"{watched.restarts.limit} times within {watched.restarts.window_s:.0f} s"
-            raise HeadraceError(
-                f"{child.name} was restarted {limit} and ended again ({child.how_it_ended()}): {child.last_words()}"
-            )
+            raise HeadraceError(f"{_ended(child)}; it was started again {limit} before, so everything stops")
         return pause
 
     def _all(self) -> list[_Watched]:
