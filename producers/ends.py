@@ -21,6 +21,10 @@ _ANSWER_S = 15.0
 _DEPTHS = (100, 10_000)
 
 
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
 class Last(NamedTuple):
     """The last event of a partition; events of one topic are sent in this order."""
 
@@ -31,7 +35,7 @@ class Last(NamedTuple):
 class Ends:
     """The last event that a simulator has sent, by topic and partition."""
 
-    def __init__(self, partitions: dict[str, int], last: dict[tuple[str, int], Last]) -> None:
+    def __init__(self, partitions: dict[str, int], last: dict[Place, Last]) -> None:
         """`partitions` counts each topic's; one without a last event has none."""
         self._partitions = partitions
         self._last = last
@@ -61,60 +65,55 @@ def not_yet_sent(events: Iterable[tuple[Topic, Event]], ends: Ends, stop: Stop) 
 
 def read_ends(kafka: Kafka, topics: Iterable[Topic], *, mark: str) -> Ends:
     """Read the last records of every partition: the last with our mark counts, else the last that can be decoded."""
-    consumer = Consumer(
-        client_config(
-            kafka, **{"group.id": "headrace.produce", "enable.auto.commit": False, "enable.partition.eof": True}
-        )
-    )
+    own = {
+        "group.id": "headrace.produce",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 50,
+    }
+    consumer = Consumer(client_config(kafka, **own))
     try:
-        return _read(consumer, list(topics), mark.encode())
+        return _read(consumer, list(topics), ("simulator", mark.encode()))
     except KafkaException as error:
-        raise Unavailable(
-            f"Kafka at {kafka.bootstrap_servers} does not tell its last records: {error.args[0].str()}"
-        ) from None
+        reason = error.args[0].str()
+        raise Unavailable(f"Kafka at {kafka.bootstrap_servers} does not tell its last records: {reason}") from None
     finally:
         consumer.close()
 
 
-def _read(consumer: Consumer, topics: list[Topic], mark: bytes) -> Ends:
+def _read(consumer: Consumer, topics: list[Topic], mark: tuple[str, bytes]) -> Ends:
     metadata = consumer.list_topics(timeout=_ANSWER_S).topics
     partitions = {topic.name: len(metadata[topic.name].partitions) for topic in topics}
-    found: dict[tuple[str, int], Last] = {}
-    for topic in topics:
-        for partition in range(partitions[topic.name]):
-            last = _last_event(consumer, topic, partition, mark)
-            if last is not None:
-                found[topic.name, partition] = last
-    return Ends(partitions, found)
-
-
-def _last_event(consumer: Consumer, topic: Topic, partition: int, mark: bytes) -> Last | None:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=_ANSWER_S)
-    marked = other = None
+    places = [(name, partition) for name, count in partitions.items() for partition in range(count)]
+    bounds = {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_S) for place in places}
+    codecs = {topic.name: Codec(topic) for topic in topics}
+    marked: dict[Place, Last] = {}
+    other: dict[Place, Last] = {}
     for depth in _DEPTHS:
-        start = max(low, high - depth)
-        for message, last in _events(consumer, Codec(topic), partition, start):
-            other = last
-            if ("simulator", mark) in (message.headers() or ()):
-                marked = last
-        if marked is not None or start == low:
-            break
-    return marked or other
+        starts = {place: max(low, high - depth) for place, (low, high) in bounds.items() if place not in marked}
+        for message in _tails(consumer, {place: start for place, start in starts.items() if start < bounds[place][1]}):
+            place = message.topic() or "", message.partition() or 0
+            with suppress(BadRecord):
+                codec = codecs[place[0]]
+                event = codec.decode(message.value())
+                found = marked if mark in (message.headers() or ()) else other
+                found[place] = Last(codec.time_us(event), codec.key(event))
+    return Ends(partitions, {**other, **marked})
 
 
-def _events(consumer: Consumer, codec: Codec, partition: int, start: int) -> Iterator[tuple[Message, Last]]:
-    """The events of a partition from an offset to its end; records that are none are left out."""
-    consumer.assign([TopicPartition(codec.topic.name, partition, start)])
+def _tails(consumer: Consumer, starts: dict[Place, int]) -> Iterator[Message]:
+    """The records of each partition from an offset to its end."""
+    consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
+    unread = set(starts)
     deadline = time.monotonic() + _ANSWER_S
-    while time.monotonic() < deadline:
+    while unread:
         for message in consumer.consume(500, 0.1):
             error = message.error()
             if error is None:
-                with suppress(BadRecord):
-                    event = codec.decode(message.value())
-                    yield message, Last(codec.time_us(event), codec.key(event))
+                yield message
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its public name
-                return
+                unread.discard((message.topic() or "", message.partition() or 0))
             elif not error.retriable():
                 raise KafkaException(error)
-    raise Unavailable(f"{codec.topic.name}[{partition}]: Kafka does not give its last records")
+        if time.monotonic() > deadline:
+            raise Unavailable("Kafka does not give its last records")

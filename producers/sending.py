@@ -146,17 +146,17 @@ class Sender:
 
 
 def patiently(action: Callable[[], T], kafka: Kafka, stop: Stop, say: Say) -> T | None:
-    """Do it as soon as Kafka answers, waiting as long as it takes; one sentence says that we wait.
+    """Do it as soon as Kafka answers, waiting as long as it takes; after two seconds a sentence says that we wait.
 
     None when the command is to end before.
     """
-    said = False
+    said, began = False, time.monotonic()
     while not stop.requested:
         try:
             wait_for_kafka(kafka, timeout_s=2.0)
             return action()
         except Unavailable as error:
-            if not said:
+            if not said and time.monotonic() - began > 1.9:
                 say(f"{error}; waiting for it")
                 said = True
             time.sleep(_SLICE_S)

@@ -25,12 +25,12 @@ class Regime:
     data: float = 1.0
     minutes: float = 1.0
     sms: float = 1.0
-    hazard: float = 0.0009
+    hazard: float = 0.0008
     overage: float = 2.0
     """For each base price paid again as overage."""
     fall: float = 6.0
     """For use fallen to nothing within the week."""
-    new: float = 1.2
+    new: float = 1.8
     """For a customer of today; wears off over two months."""
     rival: float = 0.0
     """For living where a rival has opened: the capital and the north."""
@@ -109,7 +109,7 @@ class _Customer:
         )
         self._plan = CATALOG[self._choose_plan(rng)]
         self._weekdays = _weekdays(rng)
-        self._winter = rng.uniform(-0.2, 0.2)
+        self._winter = rng.uniform(-0.05, 0.25)
         self._level = 0.0
         self._momentum = rng.gauss(0, 0.02)
         self._restless = rng.gauss(0, 0.35)
@@ -125,16 +125,12 @@ class _Customer:
     def hazard(self, day: int, regime: Regime) -> float:
         """The probability of leaving today. Restlessness is the part that no event shows."""
         tenure = day - self._joined
-        if tenure < _WEEK:
+        if tenure < 1:
             return 0.0
         share = min(2.0, self._plan.overage(self._monthly()) / self._plan.base)
-        lively = (_MONTH / min(tenure, _MONTH)) * _WEEK / _MONTH
-        fall = (
-            sum(1 - week / (month * lively) for week, month in zip(self._week, self._month, strict=True) if month) / 3
-        )
         weight = (
             regime.overage * share
-            + regime.fall * max(-0.3, fall)
+            + regime.fall * max(-0.3, self._fall(tenure))
             + regime.new * exp(-tenure / 60)
             + regime.rival * (self._region in ("capital", "north"))
             + self._restless
@@ -167,6 +163,12 @@ class _Customer:
             "current_plan": self._plan.name,
             "current_monthly_spend": round(self._plan.cost(self._monthly()), 2),
         }
+
+    def _fall(self, tenure: int) -> float:
+        """How far the last week's use is below the month's: 0 is steady, 1 is none at all."""
+        expected = min(_WEEK, tenure) / min(_MONTH, tenure)
+        used = zip(self._week, self._month, strict=True)
+        return sum(1 - week / (month * expected) for week, month in used if month) / 3
 
     def _monthly(self) -> MonthlyUse:
         data, minutes, sms = self._month
