@@ -160,6 +160,7 @@ class Source:
             if place in self._stop_at and offset >= self._stop_at[place]:
                 merge.close(place)
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in merge.offsets.items()])
+        self._consumer.resume([TopicPartition(*place) for place in merge.offsets])  # a pause outlives an assignment
         self._paused = False
 
     def pause(self) -> None:
@@ -180,10 +181,14 @@ class Source:
         return len(messages)
 
     def lag(self) -> int:
-        """Records that Kafka holds and the learner has not used, as far as the last fetch told."""
+        """Records that Kafka holds and the learner has not used: by the last fetch or, while paused, by asking."""
         behind = 0
         for place, offset in (self._merge.offsets if self._merge else {}).items():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            partition = TopicPartition(*place)
+            try:
+                high = self._consumer.get_watermark_offsets(partition, timeout=0.5, cached=not self._paused)[1]
+            except KafkaException:
+                high = self._consumer.get_watermark_offsets(partition, cached=True)[1]
             behind += max(0, high - offset)
         return behind
 

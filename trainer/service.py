@@ -170,7 +170,10 @@ class Trainer:
             self._source.poll(0)
             self._check_owner()
             self._saver.look()
+        if self._stop.is_set():
+            return
         self._check_owner()
+        log.info("the seat is back: learning goes on", use_case=self.use_case.name)
         self._go_on()
 
     def _check_owner(self) -> None:
