@@ -12,6 +12,8 @@ import pytest
 
 from producers import telecom
 from streaming.codec import Codec
+from streaming.topics import Topic
+from streaming.usecase import Event
 from usecases.telecom.catalog import CATALOG
 from usecases.telecom.events import CHURN, USAGE
 
@@ -29,15 +31,15 @@ print(told.hexdigest())
 """
 
 
-def world(count: int, **options) -> list:
+def world(count: int, **options) -> list[tuple[Topic, Event]]:
     """The first events."""
     return list(islice(telecom.events(**options), count))
 
 
 @pytest.fixture(scope="module")
-def year() -> list:
+def year() -> list[tuple[Topic, Event]]:
     """A year of two hundred customers."""
-    return [(topic, event) for topic, event in world(73_000, seed=1, customers=200)]
+    return world(73_000, seed=1, customers=200)
 
 
 def test_same_seed_same_bytes():
@@ -92,7 +94,8 @@ def test_no_use_after_leaving(year):
 
 def test_those_who_leave_are_replaced(year):
     """Each customer who leaves is replaced the next day by one with the next id."""
-    use, leaving = Counter(), Counter()
+    use: Counter[dt.date] = Counter()
+    leaving: Counter[dt.date] = Counter()
     for topic, event in year[:-300]:
         (use if topic is USAGE else leaving)[event["date"]] += 1
     assert all(use[date] + leaving[date] == 200 for date in list(use)[:-1])
@@ -139,9 +142,11 @@ def test_use_grows_and_falls(year):
     assert sum(ratio < 2 / 3 for ratio in change) > len(change) / 20
 
 
-def leaving_rate(year, group) -> dict:
+def leaving_rate(year, group) -> dict[str, float]:
     """Churn events a day and customer, by the group of the customer's last usage event."""
-    last, days, left = {}, Counter(), Counter()
+    last: dict[str, str] = {}
+    days: Counter[str] = Counter()
+    left: Counter[str] = Counter()
     for topic, event in year:
         customer = event["customer_id"]
         if topic is USAGE:
@@ -168,10 +173,10 @@ def test_short_tenure_makes_customers_leave(year):
     """Without overage, who has come in the last two months leaves more often than who has long been there."""
     first: dict[str, dt.date] = {}
 
-    def tenure(event) -> str | None:
+    def tenure(event) -> str:
         first.setdefault(event["customer_id"], event["date"])
         if event["current_monthly_spend"] > CATALOG[event["current_plan"]].base:
-            return None
+            return "overage"
         new = event["customer_id"] > "C000000200" and (event["date"] - first[event["customer_id"]]).days < 60
         return "new" if new else "old"
 

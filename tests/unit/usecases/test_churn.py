@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 from itertools import islice
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -18,7 +19,9 @@ from usecases.telecom.events import CHURN, USAGE
 @pytest.fixture(scope="module")
 def asked() -> list[tuple[dt.date, Question]]:
     """The questions of some thousand events of the simulator, with their days."""
-    churn, customers, found = Churn(), {}, []
+    churn: Any = Churn()
+    customers: dict[str, Customer] = {}
+    found = []
     for topic, event in islice(telecom.events(seed=3), 5_000):
         if topic is USAGE:
             customer = customers.setdefault(event["customer_id"], Customer())
@@ -42,7 +45,8 @@ def test_a_question_a_week(asked):
 def test_leaving_answers_all_questions_of_the_customer():
     """A churn event answers by key, so that every open question hears it."""
     event = {"customer_id": "C7", "date": dt.date(2026, 2, 1)}
-    assert list(Churn().answer(event, Customer())) == [Answer(y=True, key="C7")]
+    churn: Any = Churn()
+    assert list(churn.answer(event, Customer())) == [Answer(y=True, key="C7")]
 
 
 def test_answers_are_heard_first():
@@ -55,7 +59,7 @@ def test_x_is_a_request(asked):
     """What the models are given can be sent as a request, and gives itself."""
     requests = TypeAdapter(ChurnFeatures)
     for _, question in asked[:200]:
-        assert Churn().features(requests.validate_python(question.x), {}) == question.x
+        assert Churn().features(dict(requests.validate_python(question.x)), {}) == question.x
 
 
 def test_overage_and_trend_are_worked_out(asked):

@@ -8,12 +8,13 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from streaming.errors import BadRecord
+from streaming.usecase import Event
 from usecases.telecom.customer import Customer, categories, given
 
 START = dt.date(2026, 1, 1)
 
 
-def usage(day: int, data_gb: float = 1.0, minutes: float = 10.0, sms: int = 2, plan: str = "basic") -> dict:
+def usage(day: int, data_gb: float = 1.0, minutes: float = 10.0, sms: int = 2, plan: str = "basic") -> Event:
     """The usage event of one day."""
     return {
         "customer_id": "C1",
@@ -27,7 +28,7 @@ def usage(day: int, data_gb: float = 1.0, minutes: float = 10.0, sms: int = 2, p
     }
 
 
-def lived(*events: dict) -> Customer:
+def lived(*events: Event) -> Customer:
     """A customer after these events."""
     customer = Customer()
     for event in events:
@@ -35,10 +36,10 @@ def lived(*events: dict) -> Customer:
     return customer
 
 
-def by_hand(events: list[dict]) -> dict:
+def by_hand(events: list[Event]) -> Event:
     """The view worked out from all events anew, in the order of their arrival."""
-    kept: dict[dt.date, dict] = {}
-    newest: dict = {}
+    kept: dict[dt.date, Event] = {}
+    newest: Event = {}
     for event in events:
         if newest and event["date"] <= newest["date"] - dt.timedelta(days=30):
             continue
@@ -47,7 +48,7 @@ def by_hand(events: list[dict]) -> dict:
             newest = event
     first = min(kept)
 
-    def monthly(name: str, days: int) -> float:
+    def monthly(name, days):
         seen = [e[name] for date, e in kept.items() if date > newest["date"] - dt.timedelta(days=days)]
         return 30 * sum(seen) / len(seen)
 

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,8 @@ def examples() -> list[Example]:
 
 def learned(count: int):
     """The examples of the simulator's first events."""
-    plan, customers = Plan(), {}
+    plan: Any = Plan()
+    customers: dict[str, Customer] = {}
     for topic, event in islice(telecom.events(seed=3), count):
         if topic is USAGE:
             yield from plan.learn(event, customers.setdefault(event["customer_id"], Customer()))
@@ -48,12 +50,13 @@ def test_x_is_a_request(examples):
     """What the models are given can be sent as a request, and gives itself."""
     requests = TypeAdapter(PlanFeatures)
     for example in examples[:200]:
-        assert Plan().features(requests.validate_python(example.x), {}) == example.x
+        assert Plan().features(dict(requests.validate_python(example.x)), {}) == example.x
 
 
 def test_key_alone_gives_the_same_x():
     """A request with the key alone is looked up in the view and gives what training was given."""
-    plan, customer = Plan(), Customer()
+    plan: Any = Plan()
+    customer = Customer()
     for topic, event in islice(telecom.events(seed=3, customers=1), 50):
         if topic is USAGE and event["customer_id"] == "C000000001":
             (example,) = plan.learn(event, customer)
