@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,6 +14,11 @@ from headrace.status import Heard, Status
 SILENT_S = 5.0
 """A trainer that says nothing for longer is shown as silent."""
 _CHAMPION = "★"
+_NUMBERS = "events", "per s", "learned", "open", "lag", "saved", "life", "rolling"
+_COLUMNS = "use case", "state", *_NUMBERS[:6], "candidate", "metric", *_NUMBERS[6:], "beside it"
+_WIDE = 150
+_DROPPED_BELOW = {_WIDE: ("beside it",), 115: ("per s", "open"), 95: ("metric",)}
+"""What a narrower terminal goes without."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Board:
 
     now: float
     heard: Sequence[Heard] = ()
+    since: float = 0.0
+    """What was said before this moment is of an earlier run."""
     expected: Sequence[str] = ()
     """Use cases that should be there, even when their trainers have said nothing yet."""
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -30,11 +36,11 @@ class Board:
     notes: Sequence[str] = ()
 
 
-def render(board: Board) -> RenderableType:
-    """The tables for a terminal."""
+def render(board: Board, width: int = 200) -> RenderableType:
+    """The tables for a terminal of this many columns."""
     parts: list[RenderableType] = []
     if board.heard or board.expected:
-        parts.append(_learners(board))
+        parts.append(_learners(board, width))
     parts.append(_processes(board))
     parts.extend(Text(note, style="yellow") for note in board.notes)
     return Group(*parts)
@@ -42,49 +48,50 @@ def render(board: Board) -> RenderableType:
 
 def lines(board: Board) -> list[str]:
     """One line per use case, for a log or a pipe."""
-    said = [_line(heard, board.now) for heard in board.heard]
+    said = [_line(heard, board) for heard in board.heard]
     return said + [f"{name}: nothing heard yet" for name in _unheard(board)]
 
 
-def _learners(board: Board) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("use case", style="bold")
-    table.add_column("state")
-    for title in ("events", "per s", "learned", "open", "lag", "checkpoint"):
-        table.add_column(title, justify="right")
-    table.add_column("candidate")
-    table.add_column("metric")
-    table.add_column("life", justify="right")
-    table.add_column("rolling", justify="right")
-    table.add_column("beside it", style="dim")
-    for heard in board.heard:
-        _add_rows(table, heard, board.now)
+def _learners(board: Board, width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if width < _WIDE else 1))
+    dropped = {title for limit, titles in _DROPPED_BELOW.items() if width < limit for title in titles}
+    shown = [title for title in _COLUMNS if title not in dropped]
+    for title in shown:
+        table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=True)
+    for row in [row for heard in board.heard for row in _rows(heard, board)]:
+        table.add_row(*(row.get(title, "") for title in shown))
     for name in _unheard(board):
         table.add_row(escape(name), "starting")
     return table
 
 
-def _add_rows(table: Table, heard: Heard, now: float) -> None:
+def _rows(heard: Heard, board: Board) -> list[dict[str, str]]:
+    """A use case's rows, one per candidate, by column; what belongs to the use case stands in the first."""
     status = heard.status
-    first = [
-        escape(_title(status)),
-        _state(heard, now),
-        _count(status.events),
-        "-" if heard.events_per_s is None else f"{heard.events_per_s:,.0f}",
-        _count(status.learned),
-        _count(status.pending),
-        _count(status.lag),
-        _age(status.checkpoint_age_s, heard, now),
-    ]
-    empty = [""] * len(first)
-    for row, (name, metrics) in enumerate(status.candidates.items()):
-        champion = name == status.champion
-        shown = f"[green]{_CHAMPION} {escape(name)}[/]" if champion else f"  {escape(name)}"
-        metric = status.metric or ""
-        numbers = [_number(metrics.get(metric)), _number(metrics.get(f"rolling_{metric}"))]
-        table.add_row(*(empty if row else first), shown, escape(metric), *numbers, escape(_others(metrics, metric)))
-    if not status.candidates:
-        table.add_row(*first)
+    rows = [_candidate(status, name) for name in status.candidates] or [{}]
+    rows[0] |= {
+        "use case": f"[bold]{escape(_title(status))}[/]",
+        "state": _state(heard, board),
+        "events": _count(status.events),
+        "per s": "-" if heard.events_per_s is None else f"{heard.events_per_s:,.0f}",
+        "learned": _count(status.learned),
+        "open": _count(status.pending),
+        "lag": _count(status.lag),
+        "saved": _age(status.checkpoint_age_s, heard, board.now),
+    }
+    return rows
+
+
+def _candidate(status: Status, name: str) -> dict[str, str]:
+    numbers, metric = status.candidates[name], status.metric or ""
+    champion = name == status.champion
+    return {
+        "candidate": f"[green]{_CHAMPION} {escape(name)}[/]" if champion else f"  {escape(name)}",
+        "metric": escape(metric),
+        "life": _number(numbers.get(metric)),
+        "rolling": _number(numbers.get(f"rolling_{metric}")),
+        "beside it": f"[dim]{escape(_others(numbers, metric))}[/]",
+    }
 
 
 def _processes(board: Board) -> Table:
@@ -99,7 +106,7 @@ def _processes(board: Board) -> Table:
     return table
 
 
-def _line(heard: Heard, now: float) -> str:
+def _line(heard: Heard, board: Board) -> str:
     status = heard.status
     metric = status.metric or "metric"
     scores = [
@@ -108,8 +115,8 @@ def _line(heard: Heard, now: float) -> str:
         for name, numbers in status.candidates.items()
     ]
     head = (
-        f"{_title(status)}: {_state(heard, now)}, {_count(status.events)} events, {_count(status.learned)} learned,"
-        f" lag {_count(status.lag)}, checkpoint {_age(status.checkpoint_age_s, heard, now)} ago"
+        f"{_title(status)}: {_state(heard, board)}, {_count(status.events)} events, {_count(status.learned)} learned,"
+        f" lag {_count(status.lag)}, saved {_age(status.checkpoint_age_s, heard, board.now)}"
     )
     return f"{head}; {metric}: {', '.join(scores)}" if scores else head
 
@@ -118,11 +125,13 @@ def _title(status: Status) -> str:
     return status.use_case if status.shard in {"", "0"} else f"{status.use_case}/{status.shard}"
 
 
-def _state(heard: Heard, now: float) -> str:
+def _state(heard: Heard, board: Board) -> str:
     """Silence first, then the switch, then what the trainer says it does."""
-    silent_s = now - heard.written
+    if heard.written < board.since:
+        return "starting"
+    silent_s = board.now - heard.written
     if silent_s > SILENT_S:
-        return f"silent for {timedelta(seconds=int(silent_s))}"
+        return f"silent {_duration(silent_s)}"
     wanted, applied = heard.status.training.wanted, heard.status.training.applied
     if wanted != applied:
         return "resuming" if wanted else "pausing"
@@ -146,7 +155,7 @@ def _number(value: float | None) -> str:
     """
     if value is None:
         return "-"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
+    return f"{value + 0.0:.4f}" if abs(value) < 10 else f"{value:.4g}"  # the sum makes of -0.0 a plain zero
 
 
 def _count(value: int | None) -> str:
@@ -155,7 +164,18 @@ def _count(value: int | None) -> str:
 
 def _age(age_s: float | None, heard: Heard, now: float) -> str:
     """The checkpoint's age now: it went on ageing since the trainer told it."""
-    return "-" if age_s is None else f"{age_s + max(0.0, now - heard.written):.0f} s"
+    return "-" if age_s is None else f"{_duration(age_s + max(0.0, now - heard.written))} ago"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> _duration(59.4), _duration(3600), _duration(200_000)
+    ('59 s', '60 min', '56 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
 
 
 def _unheard(board: Board) -> Iterable[str]:

@@ -13,6 +13,8 @@ from streaming.kafka import client_config
 from streaming.settings import Kafka
 from streaming.topics import STATUS
 
+_SMOOTH = 0.3
+"""The weight of the last second in the events a second that are shown."""
 _TAKEOVER_S = 10.0
 """A lower epoch replaces a higher one that has said nothing for so long: its store was emptied."""
 
@@ -59,7 +61,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Heard:
-    """A status, when it was written, and how many events a second passed since the one before."""
+    """A status, when it was written, and how many events a second passed lately."""
 
     status: Status
     written: float
@@ -97,10 +99,11 @@ def _replaces(status: Status, written: float, before: Heard) -> bool:
 
 
 def _rate(status: Status, written: float, before: Heard | None) -> float | None:
-    """Events a second between two records of the same claim."""
+    """Events a second, from one record of the same claim to the next, smoothed."""
     if before is None or before.status.epoch != status.epoch or written <= before.written:
         return None
-    return max(0, status.events - before.status.events) / (written - before.written)
+    rate = max(0, status.events - before.status.events) / (written - before.written)
+    return rate if before.events_per_s is None else _SMOOTH * rate + (1 - _SMOOTH) * before.events_per_s
 
 
 class StatusReader:

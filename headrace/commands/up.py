@@ -15,6 +15,7 @@ from streaming.settings import Settings, load_settings
 if TYPE_CHECKING:
     from headrace.local.parts import Part, Stack
     from headrace.local.views import View
+    from streaming.usecase import UseCase
 
 USE_CASES = ["plan", "churn"]
 ANSWER_S = 120.0
@@ -53,14 +54,15 @@ def _stack(folder: Path, chosen: Sequence["Part"], use_cases: Sequence[str], rat
     from headrace.local.processes import Supervisor
 
     settings = load_settings()
-    names = _checked(use_cases, settings) if any(part.name != "kafka" for part in chosen) else []
+    names = {part.name for part in chosen}
+    picked = _pick(use_cases, settings) if names & {"producers", "trainers"} else []
     given = "bootstrap_servers" in settings.kafka.model_fields_set and settings.kafka.bootstrap_servers != ""
     return Stack(
         home=folder,
         kafka=settings.kafka,
         kafka_given=given,
-        use_cases=names,
-        simulators=["telecom"],
+        use_cases=[use_case.name for use_case in picked] if "trainers" in names else [],
+        simulators=_simulators(picked),
         rate=rate,
         supervisor=Supervisor(),
     )
@@ -79,6 +81,7 @@ def _run(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         home.retract(stack.home)
+        view.say("Stopping everything")
         stack.supervisor.stop()
 
 
@@ -89,29 +92,46 @@ def _watch(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
     from headrace.status import StatusReader
 
     reader = StatusReader(stack.kafka) if stack.use_cases else None
-    deadline: float | None = time.monotonic() + ANSWER_S
+    deadline, answered = time.monotonic() + ANSWER_S, False
     while True:
         began = time.monotonic()
         for sentence in stack.supervisor.check():
             view.say(sentence)
         if reader:
             stack.heard = [one for one in reader.read(_TICK_S) if one.status.use_case in stack.use_cases]
-        if deadline is not None and all(part.answers(stack) for part in chosen):
-            deadline = None
+        if not answered and all(part.answers(stack) for part in chosen):
+            answered = True
             home.publish(stack.environment, stack.home)
             view.answered(stack.addresses)
-        elif deadline is not None and began > deadline:
+        elif not answered and began > deadline:
             raise HeadraceError(f"not all parts answer after {ANSWER_S:.0f} s: their logs are in {stack.home / 'logs'}")
-        view.show(Board(time.time(), stack.heard, stack.use_cases, stack.addresses, stack.supervisor.states()))
+        view.show(
+            Board(
+                now=time.time(),
+                since=stack.began,
+                heard=stack.heard,
+                expected=stack.use_cases,
+                addresses=stack.addresses,
+                processes=stack.supervisor.states(),
+            )
+        )
         time.sleep(max(0.0, began + _TICK_S - time.monotonic()))
 
 
-def _checked(names: Sequence[str], settings: Settings) -> list[str]:
-    """The use cases by name, each once; an unknown one is a sentence that lists those there are."""
+def _pick(names: Sequence[str], settings: Settings) -> list["UseCase"]:
+    """The use cases of these names, each once; an unknown one is a sentence that lists those there are."""
     from usecases.registry import load_use_cases, pick
 
     known = load_use_cases(settings)
-    return [pick(known, name).name for name in dict.fromkeys(names)]
+    return [pick(known, name) for name in dict.fromkeys(names)]
+
+
+def _simulators(use_cases: Sequence["UseCase"]) -> list[str]:
+    """The simulators that feed them; a use case with events of its own has none."""
+    from producers.sources import source_for
+
+    found = (source_for(topic.name for topic in use_case.topics) for use_case in use_cases)
+    return list(dict.fromkeys(source.name for source in found if source))
 
 
 def _check_rate(rate: str) -> None:

@@ -27,7 +27,9 @@ class Stack:
     """How clients reach Kafka; the part `kafka` puts the local address in unless the user has set one."""
     kafka_given: bool
     use_cases: Sequence[str]
+    """What to train."""
     simulators: Sequence[str]
+    """The worlds whose events are produced."""
     rate: str
     supervisor: Supervisor
     say: Callable[[str], None] = print
@@ -35,6 +37,7 @@ class Stack:
     """Where each part that has an address answers."""
     environment: dict[str, str] = field(default_factory=dict)
     """The settings that find the local servers: for the children and for `local.env`."""
+    began: float = field(default_factory=time.time)
     heard: Sequence[Heard] = ()
     """What the trainers have told of themselves."""
 
@@ -110,18 +113,16 @@ class TrainersPart(Part):
 
     name = "trainers"
     needs = ("kafka",)
-    _began = 0.0
 
     def start(self, stack: Stack) -> None:
         """One process per use case."""
-        self._began = time.time()
         stack.supervisor.start(
             stack.command(f"train {name}", "train", name, HEADRACE_INSTANCE=f"local-{name}") for name in stack.use_cases
         )
 
     def answers(self, stack: Stack) -> bool:
         """Each one has told its state since it was started."""
-        told = {heard.status.use_case for heard in stack.heard if heard.written >= self._began}
+        told = {heard.status.use_case for heard in stack.heard if heard.written >= stack.began}
         return told.issuperset(stack.use_cases)
 
 
@@ -147,5 +148,6 @@ def start(parts: Sequence[Part], stack: Stack) -> None:
         for need in part.needs:
             while not started[need].answers(stack):
                 time.sleep(0.05)
+        stack.say(f"Starting {part.name}")
         part.start(stack)
         started[part.name] = part

@@ -111,7 +111,7 @@ class AsTable:
     def show(self, board: Board) -> None:
         """Draw."""
         self._shown = True
-        self._live.update(render(replace(board, notes=tuple(self._notes))), refresh=True)
+        self._live.update(render(replace(board, notes=tuple(self._notes)), self._live.console.width), refresh=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -121,3 +121,4 @@ class AsTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        self._shown = False
