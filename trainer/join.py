@@ -85,14 +85,18 @@ class Join:
             self.done.discard(self.done_order.popleft()[1])
 
     def expired(self, clock: int) -> list[Open]:
-        """Questions whose horizon the clock has passed, closed, in the order of their deadlines."""
+        """Questions whose horizon the clock has passed, taken out, in the order of their deadlines.
+
+        Their ids are not remembered: one that teaches all the same (by a default answer) is the caller's to `finish`.
+        """
         if not self.deadlines or self.deadlines[0][0] >= clock:
             return []
         late: list[Open] = []
         while self.deadlines and self.deadlines[0][0] < clock:
             _, _, id = heapq.heappop(self.deadlines)  # noqa: A001
-            question = self.take(id, clock)
+            question = self.open.pop(id, None)
             if question is not None:
+                self._forget_key(question)
                 late.append(question)
         return late
 

@@ -194,6 +194,7 @@ class Learner:
         self.state.counts.expired += 1
         y = type(self.use_case).unanswered
         if y is not None:
+            self.state.join.finish(question.id, self.clock)
             self._teach(question.x, y, question.predictions)
 
     def _predict(self, x: Features) -> dict[str, Prediction]:

@@ -1,0 +1,396 @@
+"""The pure learner: order, join, duplicates, expiry, failures."""
+
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river import base, dummy, linear_model, metrics, stats
+from typing_extensions import TypedDict
+
+from streaming.errors import HeadraceError
+from streaming.merge import Moment, Record
+from streaming.topics import Topic
+from streaming.usecase import Answer, Example, Question, UseCase, on
+from trainer.learner import Learner, State, adopt
+
+SECOND = 1_000_000
+
+
+class Asked(TypedDict):
+    """A question."""
+
+    id: str
+    key: str
+    time: float
+    x: dict[str, float]
+
+
+class Answered(TypedDict):
+    """A label, by id or by key."""
+
+    id: str | None
+    key: str
+    time: float
+    y: bool
+
+
+ASKED = Topic("asked", Asked, key="key", time="time")
+ANSWERED = Topic("answered", Answered, key="key", time="time")
+
+
+class Counter:
+    """A profile that counts."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def view(self) -> dict[str, float | str]:
+        return {"seen": self.seen}
+
+
+class Quiz(UseCase):
+    """Questions that are answered within ten seconds."""
+
+    topics = (ANSWERED, ASKED)
+    metric = metrics.Accuracy
+    profile = Counter
+    horizon = timedelta(seconds=10)
+    remember = timedelta(seconds=30)
+    candidates = {"logistic": linear_model.LogisticRegression, "prior": dummy.NoChangeClassifier}
+
+    @on(ASKED)
+    def ask(self, event, profile):
+        profile.seen += 1
+        if event["x"].get("raise"):
+            raise ValueError("no such thing")
+        yield Question(key=event["key"], x=event["x"], id=event["id"])
+
+    @on(ANSWERED)
+    def answer(self, event, profile):
+        if event["id"] is None:
+            yield Answer(y=event["y"], key=event["key"])
+        else:
+            yield Answer(y=event["y"], id=event["id"])
+
+
+class Default(Quiz):
+    """Unanswered means no."""
+
+    unanswered = False
+
+
+def moment(time: float, *events: tuple[Topic, dict[str, Any]], late: bool = False) -> Moment:
+    records = [
+        Record(round(time * SECOND), 0, b"", 0, 0, topic.name, {"time": time, "key": "k"} | event, b"{}", 0.0)
+        for topic, event in events
+    ]
+    return Moment(round(time * SECOND), late, records)
+
+
+def ask(id: str, key: str = "k", **x: float) -> tuple[Topic, dict[str, Any]]:
+    return ASKED, {"id": id, "key": key, "x": {"a": 1.0} | x}
+
+
+def tell(id: str | None, y: bool = True, key: str = "k") -> tuple[Topic, dict[str, Any]]:
+    return ANSWERED, {"id": id, "key": key, "y": y}
+
+
+def run(use_case: type[UseCase], *moments: Moment) -> Learner:
+    learner = Learner(use_case())
+    for one in moments:
+        learner.process(one)
+    return learner
+
+
+def counts(learner: Learner, *names: str) -> tuple[int, ...]:
+    return tuple(getattr(learner.state.counts, name) for name in names)
+
+
+def test_an_answer_teaches_with_what_was_frozen_at_the_question():
+    learner = run(Quiz, moment(0, ask("q", a=5.0)), moment(3, tell("q")))
+    assert counts(learner, "questions", "answers", "learned") == (1, 1, 1)
+    assert not learner.state.join.open
+
+
+def test_an_answer_at_the_very_end_of_the_horizon_still_counts():
+    assert counts(run(Quiz, moment(0, ask("q")), moment(10, tell("q"))), "learned", "expired") == (1, 0)
+
+
+def test_after_the_horizon_the_question_is_dropped_or_answered_by_default():
+    late = (moment(0, ask("q")), moment(10.1, tell("q")))
+    assert counts(run(Quiz, *late), "learned", "expired") == (0, 1)
+    assert counts(run(Default, *late), "learned", "expired") == (1, 1)
+
+
+def test_an_answer_that_comes_first_waits_for_its_question():
+    assert counts(run(Quiz, moment(0, tell("q")), moment(10, ask("q"))), "learned", "unasked") == (1, 0)
+    too_late = run(Quiz, moment(0, tell("q")), moment(10.1, ask("q")), moment(30, ask("r")))
+    assert counts(too_late, "learned", "unasked", "expired") == (0, 1, 1)
+
+
+def test_each_id_teaches_once():
+    learner = run(
+        Quiz,
+        moment(0, ask("q"), ask("q")),
+        moment(1, tell("q"), tell("q", y=False)),
+        moment(2, ask("q"), tell("q")),
+        moment(3, tell("r"), tell("r")),
+    )
+    assert counts(learner, "learned", "duplicates") == (1, 5)
+
+
+def test_ids_are_forgotten_after_remember_and_then_a_repeat_is_an_answer_without_a_question():
+    learner = run(Quiz, moment(0, ask("q")), moment(1, tell("q")), moment(40, tell("q")), moment(60, ask("z")))
+    assert counts(learner, "learned", "duplicates", "unasked") == (1, 0, 1)
+
+
+def test_an_answer_by_key_answers_every_open_question_of_the_key_in_the_order_of_asking():
+    learner = run(Quiz, moment(0, ask("q1"), ask("other", key="z")), moment(1, ask("q2")), moment(2, tell(None)))
+    assert counts(learner, "learned", "answers") == (2, 1)
+    assert list(learner.state.join.open) == ["other"]
+    assert counts(run(Quiz, moment(0, tell(None))), "learned", "unasked") == (0, 1)
+
+
+def test_a_question_without_an_id_is_named_by_use_case_key_and_event_time():
+    class Plain(Quiz):
+        @on(ASKED)
+        def ask(self, event, profile):
+            yield Question(key=event["key"], x=event["x"])
+
+    assert list(run(Plain, moment(1.5, ask("-"))).state.join.open) == ["plain/k/1970-01-01T00:00:01.500000Z"]
+
+
+def test_the_prediction_is_made_before_the_model_learns():
+    class Echo(Quiz):
+        candidates = {"last": dummy.NoChangeClassifier}
+
+    learner = run(
+        Echo,
+        moment(0, ask("a"), ask("b"), ask("c")),
+        moment(1, tell("a", y=True)),
+        moment(2, tell("b", y=True)),
+        moment(3, ask("d")),
+        moment(4, tell("d", y=True)),
+        moment(5, tell("c", y=True)),
+    )
+    # a, b and c were asked of an empty model: they say nothing and are not scored. d was right.
+    assert learner.state.candidates["last"].scores.answers == 1
+    assert learner.state.candidates["last"].scores.values()["Accuracy"] == 1.0
+
+
+def test_a_handler_that_raises_makes_a_dead_letter_and_leaves_the_profile_as_it_was():
+    learner = Learner(Quiz())
+    learner.process(moment(0, ask("a")))
+    dead = learner.process(moment(1, ask("b", **{"raise": 1.0})))
+    assert [letter.use_case for letter in dead] == ["quiz"]
+    assert dead[0].reason.startswith("ValueError: no such thing (test_learner.py:")
+    assert learner.state.profiles["k"].seen == 1
+    assert counts(learner, "events", "dead") == (1, 1)
+    learner.process(moment(2, ask("c", key="new", **{"raise": 1.0})))
+    learner.process(moment(3, ask("d")))
+    assert learner.state.profiles["k"].seen == 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("text", "must give Question, Answer or Example"),
+        (Answer(y=True), "either an id or a key"),
+        (Answer(y=True, id="a", key="b"), "either an id or a key"),
+        (Question(key="k", x=[1]), "x must be a dict"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_handler_may_not_give_is_a_dead_letter(outcome, said):
+    class Odd(Quiz):
+        @on(ASKED)
+        def ask(self, event, profile):
+            return [outcome]
+
+    dead = Learner(Odd()).process(moment(0, ask("a")))
+    assert said in dead[0].reason
+
+
+class Fragile(base.Classifier):
+    """Raises at its third lesson."""
+
+    def __init__(self) -> None:
+        self.lessons = stats.Count()
+
+    def learn_one(self, x, y):
+        self.lessons.update(y)
+        if self.lessons.get() == 3:
+            raise ZeroDivisionError("third")
+
+    def predict_proba_one(self, x):
+        return {True: 1.0}
+
+
+def test_a_candidate_that_raises_rests_and_the_others_go_on():
+    class Two(Quiz):
+        candidates = {"fragile": Fragile, "logistic": linear_model.LogisticRegression}
+
+    steps = [moment(i, ask(f"q{i}"), tell(f"q{i}")) for i in range(6)]
+    learner = run(Two, *steps)
+    assert "ZeroDivisionError: third" in (learner.state.candidates["fragile"].failed or "")
+    assert learner.state.candidates["fragile"].scores.answers == 3
+    assert learner.state.candidates["logistic"].scores.answers == 6
+    assert learner.champion == "logistic"
+
+
+def test_when_every_candidate_has_failed_it_stops_with_the_reasons():
+    class One(Quiz):
+        candidates = {"fragile": Fragile}
+
+    with pytest.raises(HeadraceError, match="every candidate has failed.*third"):
+        run(One, *[moment(i, ask(f"q{i}"), tell(f"q{i}")) for i in range(6)])
+
+
+def test_the_rolling_metric_is_that_of_the_last_answers():
+    class Short(Quiz):
+        window = 3
+        candidates = {"last": dummy.NoChangeClassifier}
+
+    told = [True, True, False, True, True, True, True]
+    learner = run(Short, *[moment(i, ask(f"q{i}"), tell(f"q{i}", y=y)) for i, y in enumerate(told)])
+    values = learner.state.candidates["last"].scores.values()
+    assert values["rolling_Accuracy"] == 1.0
+    assert values["Accuracy"] == pytest.approx(4 / 6)
+
+
+def test_a_state_that_was_pickled_goes_on_as_if_it_had_not_been():
+    steps = [moment(i, ask(f"q{i}", a=float(i % 3)), tell(f"q{i - 2}", y=i % 2 == 0)) for i in range(2, 40)]
+    whole = run(Default, *steps)
+    half = run(Default, *steps[:17])
+    again = Learner(Default(), pickle.loads(pickle.dumps(half.state)))
+    again.clock = half.clock
+    for one in steps[17:]:
+        again.process(one)
+    assert again.state.counts == whole.state.counts
+    assert again.state.join == whole.state.join
+    for name, candidate in whole.state.candidates.items():
+        assert again.state.candidates[name].scores.values() == candidate.scores.values()
+        assert again.state.candidates[name].model.predict_proba_one({"a": 1.0}) == candidate.model.predict_proba_one(
+            {"a": 1.0}
+        )
+
+
+def test_added_candidates_start_fresh_and_removed_ones_are_dropped_and_both_are_said():
+    class Wider(Quiz):
+        name = "quiz"
+        candidates = {"logistic": linear_model.LogisticRegression, "new": linear_model.Perceptron}
+
+    state = run(Quiz, moment(0, ask("q")), moment(1, tell("q"))).state
+    said = adopt(Wider(), state)
+    assert said == ["candidate new is new: it starts fresh here", "candidate prior is dropped"]
+    learner = Learner(Wider(), state)
+    assert learner.state.candidates["logistic"].scores.answers == 1
+    assert learner.state.candidates["new"].scores.answers == 0
+
+
+def test_a_candidate_that_is_defined_differently_starts_fresh():
+    class Other(Quiz):
+        name = "quiz"
+        candidates = {
+            "logistic": lambda: linear_model.LogisticRegression(l2=0.5),
+            "prior": dummy.NoChangeClassifier,
+        }
+
+    assert adopt(Other(), run(Quiz).state) == ["candidate logistic is defined differently now: it starts fresh here"]
+
+
+def test_features_that_changed_since_the_checkpoint_stop_the_learner():
+    state: State = run(Quiz, moment(0, ask("q"))).state
+    with pytest.raises(HeadraceError, match=r"features have changed.*new \['b'\].*--fresh"):
+        Learner(Quiz(), state).process(moment(1, ask("r", b=1.0)))
+
+
+def test_features_that_always_vary_do_not():
+    state = run(Quiz, moment(0, ask("q")), moment(1, ask("r", b=1.0))).state
+    assert Learner(Quiz(), state).process(moment(2, ask("s", c=1.0))) == []
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from("qqa"), st.integers(0, 5), st.integers(0, 4), st.booleans()), min_size=1, max_size=40
+)
+
+
+def oracle(events: list[tuple[int, str, str, bool]]) -> tuple[list[tuple[str, bool]], int, int]:
+    """The join in ten lines: which ids were taught with which label, in order; duplicates; open at the end."""
+    asked: dict[str, int] = {}
+    first: dict[str, tuple[int, bool]] = {}
+    taught: list[tuple[str, bool]] = []
+    duplicates = 0
+    for now, kind, id, y in events:
+        asked = {q: at for q, at in asked.items() if at + 10 >= now}
+        first = {q: (at, v) for q, (at, v) in first.items() if at + 10 >= now}
+        done = {q for q, _ in taught}
+        if kind == "q":
+            duplicates += id in asked or id in done
+            if id not in asked and id not in done:
+                if id in first:
+                    taught.append((id, first.pop(id)[1]))
+                else:
+                    asked[id] = now
+        elif id in asked:
+            taught.append((id, y))
+            del asked[id]
+        elif id in done or id in first:
+            duplicates += 1
+        else:
+            first[id] = (now, y)
+    return taught, duplicates, len(asked)
+
+
+class Recorder(base.Classifier):
+    """Keeps what it was taught."""
+
+    def __init__(self) -> None:
+        self.taught = stats.Count()
+        self.seen: list[tuple[float, bool]] = []
+
+    def learn_one(self, x, y):
+        self.seen.append((x["n"], y))
+
+    def predict_proba_one(self, x):
+        return {True: 1.0}
+
+
+class Remembering(Quiz):
+    """Never forgets an id."""
+
+    remember = timedelta(days=1)
+    candidates = {"recorder": Recorder}
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=steps, restart=st.integers(0, 40))
+def test_the_join_agrees_with_a_ten_line_oracle_also_over_a_restart(steps, restart):
+    now, events = 0, []
+    for kind, number, gap, y in steps:
+        now += gap
+        events.append((now, kind, str(number), y))
+    learner = Learner(Remembering())
+    for i, (time, kind, id, y) in enumerate(events):
+        if i == restart:
+            state = pickle.loads(pickle.dumps(learner.state))
+            clock = learner.clock
+            learner = Learner(Remembering(), state)
+            learner.clock = clock
+        learner.process(moment(time, ask(id, n=float(id)) if kind == "q" else tell(id, y=y)))
+    taught, duplicates, still_open = oracle(events)
+    assert [(str(int(n)), y) for n, y in learner.state.candidates["recorder"].model.seen] == taught
+    assert learner.state.counts.duplicates == duplicates
+    assert learner.state.counts.learned == len(taught)
+
+
+def test_an_example_teaches_once_per_key_and_event_time():
+    class Stream(Quiz):
+        @on(ASKED)
+        def ask(self, event, profile):
+            yield Example(key=event["key"], x=event["x"], y=True)
+
+    learner = run(Stream, moment(0, ask("a"), ask("b")), moment(1, ask("c")))
+    assert counts(learner, "learned", "duplicates", "questions", "answers") == (2, 1, 2, 2)
