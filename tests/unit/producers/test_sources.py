@@ -1,0 +1,35 @@
+"""The simulators by name."""
+
+import inspect
+
+import pytest
+
+from producers.sources import SOURCES, source_for, source_named
+from streaming.errors import WrongUsage
+
+
+def test_unknown_source():
+    """An unknown name is wrong usage that lists the known ones."""
+    with pytest.raises(WrongUsage, match="unknown source 'telekom'; there are telecom"):
+        source_named("telekom")
+
+
+def test_source_for_topics():
+    """The simulator of a use case is the one that feeds all its topics."""
+    assert source_for({"telecom.usage", "telecom.churn"}) is source_for({"telecom.usage"}) is SOURCES["telecom"]
+    assert source_for({"telecom.usage", "bank.accounts"}) is None
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_options_exist(source):
+    """Each simulator takes a seed and the options that it names, and needs none of them."""
+    parameters = inspect.signature(source.events).parameters
+    assert set(parameters) == {"seed", *source.options}
+    assert all(parameter.default is not inspect.Parameter.empty for parameter in parameters.values())
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_feeds_its_topics(source):
+    """Its events are of the topics that it names."""
+    events = source.events(seed=1)
+    assert {next(events)[0] for _ in range(2_000)} == set(source.topics)
