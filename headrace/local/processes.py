@@ -17,7 +17,8 @@ STOP_S = 10.0
 _TETHER = Path(__file__).with_name("tether.py")
 _LOG_LIMIT = 10_000_000
 _TAIL = 16_384
-_TELLING = re.compile(r"error|fatal|exception|^headrace: ", re.IGNORECASE)
+_TELLING = re.compile(r"error|fatal|exception|^caused by: |^headrace: |^\w+\.[\w.$]+: ", re.IGNORECASE)
+_JAVA_CLASS = re.compile(r"^(Caused by: )?(\w+\.)+[\w$]+: ")
 
 
 def tethered(command: Sequence[str | Path]) -> list[str]:
@@ -120,14 +121,20 @@ class Child:
 def meaningful(text: str) -> str:
     """The last line of a log that tells a reason: an error if there is one, never a stack frame.
 
+    Of Java's nested exceptions it is the innermost, in the words of an outer one that repeats it and says more.
+
     >>> meaningful("INFO started\\nERROR cannot bind\\n    at java.net.Socket\\nINFO bye\\n")
     'ERROR cannot bind'
-    >>> meaningful("one\\ntwo\\n\\n")
-    'two'
+    >>> meaningful("java.lang.IllegalState: cannot bind 9092: in use\\nCaused by: java.net.Bind: in use\\n")
+    'cannot bind 9092: in use'
     """
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line[0].isspace()]
-    telling = [line for line in lines if _TELLING.search(line) and not line.startswith("Caused by")]
+    telling = [_JAVA_CLASS.sub("", line) for line in lines if _TELLING.search(line)]
     chosen = (telling or lines or [""])[-1]
+    for line in reversed(telling):
+        if chosen not in line:
+            break
+        chosen = line
     return chosen if len(chosen) <= 300 else chosen[:297] + "..."
 
 

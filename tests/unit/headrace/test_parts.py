@@ -1,0 +1,73 @@
+import pytest
+
+from headrace.local.home import claimed
+from headrace.local.parts import Part, Stack, chosen, start
+from headrace.local.processes import Supervisor
+from streaming.errors import WrongUsage
+from streaming.settings import Kafka
+
+
+@pytest.fixture
+def stack(tmp_path):
+    return Stack(tmp_path, Kafka(), False, [], [], "max", Supervisor(), say=lambda sentence: None)
+
+
+class Slow(Part):
+    """Answers when it was asked three times."""
+
+    name = "slow"
+
+    def __init__(self, order):
+        self.order, self.asked = order, 0
+
+    def start(self, stack):
+        self.order.append("slow starts")
+
+    def answers(self, stack):
+        self.asked += 1
+        if self.asked == 3:
+            self.order.append("slow answers")
+        return self.asked >= 3
+
+
+class Needy(Part):
+    name = "needy"
+    needs = ("slow",)
+
+    def __init__(self, order):
+        self.order = order
+
+    def start(self, stack):
+        self.order.append("needy starts")
+
+
+def test_every_part_is_chosen_without_only():
+    assert [part.name for part in chosen(None)] == ["kafka", "producers", "trainers"]
+
+
+def test_a_part_brings_those_that_it_needs():
+    assert [part.name for part in chosen("trainers")] == ["kafka", "trainers"]
+
+
+@pytest.mark.parametrize(
+    ("only", "sentence"), [("mlflow", "unknown part 'mlflow'; there are kafka"), (" , ", "no part")]
+)
+def test_a_wrong_part_is_wrong_usage(only, sentence):
+    with pytest.raises(WrongUsage, match=sentence):
+        chosen(only)
+
+
+def test_a_part_starts_when_those_that_it_needs_answer(stack):
+    order: list[str] = []
+    start([Slow(order), Needy(order)], stack)
+    assert order == ["slow starts", "slow answers", "needy starts"]
+
+
+def test_a_kafka_that_the_user_has_set_is_used_and_none_started(stack, tmp_path):
+    stack.kafka, stack.kafka_given = Kafka(bootstrap_servers="elsewhere:9092"), True
+    (kafka,) = chosen("kafka")
+    with claimed(tmp_path):
+        kafka.start(stack)
+    assert stack.addresses == {"kafka": "elsewhere:9092"}
+    assert stack.environment == {}
+    assert stack.supervisor.states() == {}
