@@ -31,7 +31,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write: `epoch` is its number, `learner` the id of the learner's life, `state` what it goes on from."""
+    """The right to write: `epoch` is its number, `learner` the id of the learner's life."""
 
     epoch: int
     learner: str
@@ -175,4 +175,6 @@ class Checkpoints:
 
     def _fenced(self, number: int) -> Fenced:
         name = self._name["use_case"]
-        return Fenced(f"another trainer of {name} has taken over ({self._object(number)}): this one publishes nothing more")
+        return Fenced(
+            f"another trainer of {name} has taken over ({self._object(number)}): this one publishes nothing more"
+        )

@@ -45,7 +45,9 @@ def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
 def read_latest(kafka: Kafka, topic: str) -> dict[str, Any]:
     """The latest JSON value of every key of a compacted topic, read to its end."""
     consumer = Consumer(
-        client_config(kafka, **{"group.id": "headrace.reader", "enable.auto.commit": False, "enable.partition.eof": True})
+        client_config(
+            kafka, **{"group.id": "headrace.reader", "enable.auto.commit": False, "enable.partition.eof": True}
+        )
     )
     latest: dict[str, Any] = {}
     try:

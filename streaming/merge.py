@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from streaming.codec import to_text
@@ -108,12 +109,17 @@ class Merge:
     @property
     def offsets(self) -> dict[Place, int]:
         """The next offset of every partition: all before it were given out."""
-        return {
-            lane.place: lane.next_offset if lane.queue else max(lane.next_offset, lane.end) for lane in self._all
-        }
+        return {lane.place: lane.next_offset if lane.queue else max(lane.next_offset, lane.end) for lane in self._all}
 
     def add(  # one record is these values; an object around them would cost as much as the merge itself
-        self, place: tuple[str, int], offset: int, key: bytes | None, time: int, event: Event, value: bytes, fetched: float
+        self,
+        place: tuple[str, int],
+        offset: int,
+        key: bytes | None,
+        time: int,
+        event: Event,
+        value: bytes,
+        fetched: float,
     ) -> None:
         """Add the next record of a partition."""
         lane = self._lanes[place]
@@ -121,7 +127,9 @@ class Merge:
         if time < lane.low:
             lane.low = time
         topic, partition = place
-        lane.queue.append(_record(Record, (time, lane.rank, key or b"", partition, offset, topic, event, value, fetched)))
+        lane.queue.append(
+            _record(Record, (time, lane.rank, key or b"", partition, offset, topic, event, value, fetched))
+        )
 
     def add_bad(self, dead: Dead) -> None:
         """Add a record that could not be decoded: it keeps its place in its partition and leaves as a dead letter."""
@@ -232,7 +240,7 @@ class Merge:
         if any(len(lane.queue) < 2 and not lane.at_end for lane in self._all):
             return False
         times = sorted((r.time, lane.jump) for lane in self._all for r in lane.queue if r.time != _BAD)
-        for (earlier, _), (later, jump) in zip(times, times[1:], strict=False):
+        for (earlier, _), (later, jump) in pairwise(times):
             if later - earlier <= jump:
                 self.clock = earlier
                 return True

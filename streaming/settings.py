@@ -19,6 +19,10 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+def _local_store() -> str:
+    return (Path.cwd() / STATE_DIR / "store").as_uri()
+
+
 class Kafka(BaseModel, extra="forbid"):
     """How to reach Kafka, and how topics are made when they are missing."""
 
@@ -38,7 +42,7 @@ class Settings(BaseSettings):
     )
 
     kafka: Kafka = Field(default_factory=Kafka)
-    store: str = Field(default_factory=lambda: (Path.cwd() / STATE_DIR / "store").as_uri())
+    store: str = Field(default_factory=_local_store)
     """Where checkpoints, models and the archive live: file:///path or s3://bucket/prefix."""
     redis_url: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
     api_keys: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
@@ -69,9 +73,7 @@ def load_settings() -> Settings:
 def unknown_names() -> list[str]:
     """Names in the environment that look like settings of ours and are none."""
     known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields}
-    return sorted(
-        name for name in os.environ if name.startswith("HEADRACE_") and name.split("__")[0] not in known
-    )
+    return sorted(name for name in os.environ if name.startswith("HEADRACE_") and name.split("__")[0] not in known)
 
 
 def _sentence(error: ValidationError) -> str:

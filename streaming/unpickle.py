@@ -22,51 +22,37 @@ _LIST = Path(__file__).with_name("river_classes.txt")
 # Packages of River whose classes read files, open sockets or serve tests only.
 _LEFT_OUT = ("datasets", "stream", "checks", "compat", "evaluate", "test")
 
-_NAMED: frozenset[Name] = frozenset(
-    {("builtins", name) for name in (
-        "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "range", "set", "slice", "str", "tuple",
-    )}
-    | {("collections", name) for name in ("Counter", "OrderedDict", "defaultdict", "deque")}
-    | {("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone")}
-    | {
-        ("copyreg", "_reconstructor"),
-        ("builtins", "object"),
-        ("decimal", "Decimal"),
-        ("functools", "partial"),
-        ("random", "Random"),
-        ("statistics", "NormalDist"),
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("numpy.random._mt19937", "MT19937"),
-        ("numpy.random._pcg64", "PCG64"),
-        ("numpy.random._pickle", "__bit_generator_ctor"),
-        ("numpy.random._pickle", "__generator_ctor"),
-        ("numpy.random._pickle", "__randomstate_ctor"),
-        ("numpy.random.bit_generator", "SeedSequence"),
-        ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
-    }
-    | {("river._river_rust.stats", name) for name in (
-        "RsEWMean", "RsEWVar", "RsIQR", "RsKurtosis", "RsPeakToPeak", "RsQuantile", "RsRollingIQR", "RsRollingQuantile", "RsSkew",
-    )}
-    | {
-        # Functions, static methods and inner classes that River's own models keep: each one exactly, dots and all.
-        ("river._river_rust.vectordict", "euclidean_distance_dict"),
-        ("river._river_rust.vectordict", "euclidean_distance_tuple"),
-        ("river.cluster.denstream", "DenStream.BufferItem"),
-        ("river.cluster.textclust", "TextClust.Distances"),
-        ("river.cluster.textclust", "TextClust.MicroCluster"),
-        ("river.feature_extraction.vectorize", "strip_accents_unicode"),
-        ("river.feature_extraction.vectorize", "tokenize_using_regex_pattern"),
-        ("river.forest.online_extra_trees", "ExtraTrees._detection_mode_all"),
-        ("river.metrics.mutual_info", "_average_arithmetic"),
-        ("river.naive_bayes.gaussian", "GaussianNB._make_gaussian"),
-        ("river.tree.splitter.ebst_splitter", "EBSTNode._update_estimator_univariate"),
-        ("river.tree.splitter.nominal_splitter_reg", "NominalSplitterReg._update_estimator_univariate"),
-    }
-)  # fmt: skip
+# What models need outside River, and the functions, static methods and inner classes that River's own models keep:
+# each one exactly, dots and all.
+_NAMED: dict[str, str] = {
+    "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
+    "collections": "Counter OrderedDict defaultdict deque",
+    "copyreg": "_reconstructor",
+    "datetime": "date datetime time timedelta timezone",
+    "decimal": "Decimal",
+    "functools": "partial",
+    "numpy": "dtype ndarray",
+    "numpy._core.multiarray": "_reconstruct scalar",
+    "numpy._core.numeric": "_frombuffer",
+    "numpy.random._mt19937": "MT19937",
+    "numpy.random._pcg64": "PCG64",
+    "numpy.random._pickle": "__bit_generator_ctor __generator_ctor __randomstate_ctor",
+    "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
+    "random": "Random",
+    "statistics": "NormalDist",
+    "river._river_rust.stats": (
+        "RsEWMean RsEWVar RsIQR RsKurtosis RsPeakToPeak RsQuantile RsRollingIQR RsRollingQuantile RsSkew"
+    ),
+    "river._river_rust.vectordict": "euclidean_distance_dict euclidean_distance_tuple",
+    "river.cluster.denstream": "DenStream.BufferItem",
+    "river.cluster.textclust": "TextClust.Distances TextClust.MicroCluster",
+    "river.feature_extraction.vectorize": "strip_accents_unicode tokenize_using_regex_pattern",
+    "river.forest.online_extra_trees": "ExtraTrees._detection_mode_all",
+    "river.metrics.mutual_info": "_average_arithmetic",
+    "river.naive_bayes.gaussian": "GaussianNB._make_gaussian",
+    "river.tree.splitter.ebst_splitter": "EBSTNode._update_estimator_univariate",
+    "river.tree.splitter.nominal_splitter_reg": "NominalSplitterReg._update_estimator_univariate",
+}
 
 
 def allowed_names(modules: Iterable[ModuleType] = ()) -> frozenset[Name]:
@@ -80,7 +66,8 @@ def allowed_names(modules: Iterable[ModuleType] = ()) -> frozenset[Name]:
         and value.__module__ == module.__name__
         and value.__qualname__ == name
     }
-    return frozenset(_NAMED | river | own)  # type: ignore[arg-type]
+    named = {(module, name) for module, names in _NAMED.items() for name in names.split()}
+    return frozenset(named | river | own)  # type: ignore[arg-type]  # each line of the list is a pair
 
 
 def loads(body: bytes, allowed: frozenset[Name]) -> Any:

@@ -73,7 +73,11 @@ class Candidate:
 def scorer(scores: Scores) -> Callable[[Label, Prediction], None]:
     """What scores one answer: (y, prediction); like River, a prediction that says nothing is not scored."""
     slots = [0 if getattr(metric, "requires_labels", True) else 1 for metric in scores.life]
-    updates = [(metric.update, slot) for pair in (scores.life, scores.rolling) for metric, slot in zip(pair, slots)]
+    updates = [
+        (metric.update, slot)
+        for pair in (scores.life, scores.rolling)
+        for metric, slot in zip(pair, slots, strict=True)
+    ]
     reverts = [(metric.revert, slot) for metric, slot in zip(scores.rolling, slots, strict=True)]
     window, size = scores.window, scores.size
 
@@ -131,5 +135,6 @@ def teacher(candidate: Candidate) -> Callable[[Features, Label | None], None]:
     """The model's `learn_one` as (x, y), also for models that learn without a label."""
     model = candidate.model
     if model._supervised:  # noqa: SLF001  # River's own question, as in `river.evaluate`
-        return model.learn_one
+        learn: Callable[[Features, Label | None], None] = model.learn_one
+        return learn
     return lambda x, _y: model.learn_one(x)

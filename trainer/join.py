@@ -42,7 +42,7 @@ class Join:
         remembered = remember if remember is not None else max(horizon, timedelta(days=1))
         return cls(_us(horizon), _us(remembered))
 
-    def knows(self, id: str) -> bool:  # noqa: A002  # the field's own word
+    def knows(self, id: str) -> bool:  # the field's own word
         """A question or example of this id would be a duplicate."""
         return id in self.done or id in self.open
 
@@ -57,7 +57,7 @@ class Join:
         heapq.heappush(self.deadlines, (question.asked + self.horizon, self._next(), question.id))
         return None
 
-    def take(self, id: str, now: int) -> Open | None:  # noqa: A002
+    def take(self, id: str, now: int) -> Open | None:
         """The open question of this id, closed now."""
         question = self.open.pop(id, None)
         if question is not None:
@@ -72,12 +72,12 @@ class Join:
             self.finish(question.id, now)
         return found
 
-    def hold(self, id: str, y: Label, time: int) -> None:  # noqa: A002
+    def hold(self, id: str, y: Label, time: int) -> None:
         """Keep an answer that came before its question, up to the horizon."""
         self.early[id] = y
         heapq.heappush(self.early_deadlines, (time + self.horizon, self._next(), id))
 
-    def finish(self, id: str, now: int) -> None:  # noqa: A002
+    def finish(self, id: str, now: int) -> None:
         """Remember that this id has taught."""
         self.done.add(id)
         self.done_order.append((now, id))
@@ -93,7 +93,7 @@ class Join:
             return []
         late: list[Open] = []
         while self.deadlines and self.deadlines[0][0] < clock:
-            _, _, id = heapq.heappop(self.deadlines)  # noqa: A001
+            _, _, id = heapq.heappop(self.deadlines)
             question = self.open.pop(id, None)
             if question is not None:
                 self._forget_key(question)
@@ -106,7 +106,7 @@ class Join:
             self.done.discard(self.done_order.popleft()[1])
         dropped = 0
         while self.early_deadlines and self.early_deadlines[0][0] < clock:
-            _, _, id = heapq.heappop(self.early_deadlines)  # noqa: A001
+            _, _, id = heapq.heappop(self.early_deadlines)
             dropped += self.early.pop(id, None) is not None
         return dropped
 

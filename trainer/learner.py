@@ -144,7 +144,7 @@ class Learner:
     def _example(self, example: Example, time: int) -> None:
         join, counts = self.state.join, self.state.counts
         # Nobody answers an example, so its id needs no readable time.
-        id = example.id or f"{example.key}/{time}"  # noqa: A001
+        id = example.id or f"{example.key}/{time}"
         if join.knows(id):
             counts.duplicates += 1
             return
@@ -159,7 +159,7 @@ class Learner:
 
     def _ask(self, question: Question, time: int) -> None:
         join, counts = self.state.join, self.state.counts
-        id = question.id or self._id(question.key, time)  # noqa: A001
+        id = question.id or self._id(question.key, time)
         if join.knows(id):
             counts.duplicates += 1
             return
@@ -202,7 +202,7 @@ class Learner:
         for candidate, predict in self._predictors:
             try:
                 predictions[candidate.name] = predict(x)
-            except Exception as error:  # noqa: BLE001, PERF203  # a model may raise anything; the others go on
+            except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
                 self._fail(candidate, error)
         return predictions
 
@@ -214,7 +214,7 @@ class Learner:
                 if said is not None and y is not None:
                     score(y, said)
                 learn(x, y)
-            except Exception as error:  # noqa: BLE001, PERF203  # as above
+            except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error)
         self.state.counts.learned += 1
 

@@ -43,7 +43,7 @@ def learn(use_case: UseCase, lanes: Lanes) -> tuple[Learner, dict[Place, int], l
     return learner, merge.offsets, dead
 
 
-def _add(merge: Merge, codec: Codec, place: Place, offset: int, key: bytes | None, value: bytes) -> None:  # noqa: PLR0913
+def _add(merge: Merge, codec: Codec, place: Place, offset: int, key: bytes | None, value: bytes) -> None:
     try:
         event = codec.decode(value)
         merge.add(place, offset, key, codec.time_us(event), event, value, 0.0)

@@ -85,7 +85,7 @@ class Saver:
         self._draft = _Draft(file, offsets, started, pid)
 
     def look(self) -> None:
-        """Go on with the checkpoint that is on its way, without waiting; raises `Fenced` when another trainer writes."""
+        """Go on with the checkpoint that is on its way, without waiting; `Fenced` when another trainer writes."""
         if self._draft is None:
             return
         if self._upload is not None:

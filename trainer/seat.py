@@ -63,7 +63,7 @@ class Seat:
                 self._at_end = True
             elif error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):  # noqa: SLF001
                 raise HeadraceError(
-                    f"another trainer of {self._use_case} runs under the same HEADRACE_INSTANCE: each copy needs its own"
+                    f"another trainer of {self._use_case} has the same HEADRACE_INSTANCE: each copy needs its own"
                 )
 
     def leave(self) -> None:

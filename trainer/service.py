@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from streaming import control, deadletters
+from streaming import deadletters
 from streaming.checkpoints import Checkpoints, Claim
 from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import Source, ensure_topics, producer, topic_ids
@@ -60,9 +60,14 @@ class Trainer:
             if not self._wait_for_seat():
                 return None
             if until_end and not self._seat.training_wanted:
-                raise HeadraceError(f"training of {self.use_case.name} is off: `headrace training {self.use_case.name} on`")
+                raise HeadraceError(
+                    f"training of {self.use_case.name} is off: `headrace training {self.use_case.name} on`"
+                )
             self._begin(until_end=until_end, fresh=fresh)
+            began, before = time.monotonic(), self.learner.state.counts.events
             self._loop()
+            seconds, events = time.monotonic() - began, self.learner.state.counts.events - before
+            log.info("stopping", use_case=self.use_case.name, events=events, seconds=round(seconds, 3))
             self._saver.finish(self._dump, self._merge.offsets, _LAST_CHECKPOINT_S)
             self._source.commit(self._merge.offsets)
             self._reporter.report(self._facts())

@@ -14,7 +14,7 @@ def first_offsets(use_case: str, source: Source, loaded: Loaded | None, topic_id
     if loaded is None:
         return {place: low for place, (low, _) in bounds.items()}
     ways = f"rebuild with `headrace replay {use_case}` or start from nothing with `--fresh`"
-    for topic, id in loaded.topic_ids.items():  # noqa: A001
+    for topic, id in loaded.topic_ids.items():
         if topic in topic_ids and topic_ids[topic] != id:
             raise HeadraceError(f"the topic {topic} was deleted and made again since the checkpoint: {ways}")
     for place, (low, high) in bounds.items():

@@ -117,20 +117,24 @@ def _check(cls: type[UseCase], place: str) -> None:
     if not cls.topics or not all(isinstance(topic, Topic) for topic in cls.topics):
         raise refuse(f".topics must be a list of Topic, got {cls.topics!r}")
     for topic in cls.topics:
-        for field in (topic.key, topic.time):
-            if field not in topic.schema.__annotations__:
-                raise refuse(f": topic {topic.name} has no field {field!r} in {topic.schema.__name__}")
+        missing = {topic.key, topic.time} - set(topic.schema.__annotations__)
+        if missing:
+            raise refuse(f": topic {topic.name} has no field {min(missing)!r} in {topic.schema.__name__}")
+    _check_handlers(cls, refuse)
+    if not hasattr(cls, "metric"):
+        raise refuse(".metric is missing: a function that makes a River metric")
+    if not cls.candidates:
+        raise refuse(".candidates must name at least one River model")
+    _check_models(cls, refuse)
+
+
+def _check_handlers(cls: type[UseCase], refuse: Any) -> None:
     declared = {topic.name for topic in cls.topics}
     for name, handlers in cls.handlers().items():
         if name not in declared:
             raise refuse(f".{handlers[0].__name__} handles {name}, which is not in .topics")
         if not handlers:
             raise refuse(f" has no method marked @on({name}), but lists that topic")
-    if not hasattr(cls, "metric"):
-        raise refuse(".metric is missing: a function that makes a River metric")
-    if not cls.candidates:
-        raise refuse(".candidates must name at least one River model")
-    _check_models(cls, refuse)
 
 
 def _check_models(cls: type[UseCase], refuse: Any) -> None:

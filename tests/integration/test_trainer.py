@@ -1,4 +1,4 @@
-"""The trainer against a real broker: killed, stopped, switched off, fed with broken records; nothing lost or doubled."""
+"""The trainer against a real broker: killed, stopped, switched off, fed with broken records."""
 
 import json
 import random
@@ -6,10 +6,12 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from confluent_kafka import Message
 
 from headrace.local.kafka import LocalKafka
 from streaming.control import read_status
@@ -61,6 +63,10 @@ def learning(running: Running) -> bool:
     return " learning " in running.complained
 
 
+def begun(running: Running) -> bool:
+    return learning(running) or running.process.poll() is not None
+
+
 @pytest.mark.parametrize("use_case", ["plan", "churn"])
 def test_killed_at_random_moments_the_summary_is_that_of_an_uninterrupted_run(telecom, cli, use_case):
     bootstrap, files = telecom
@@ -73,7 +79,7 @@ def test_killed_at_random_moments_the_summary_is_that_of_an_uninterrupted_run(te
     kills = 0
     for _ in range(4):
         trainer = cli.start("train", use_case, "--until-end")
-        wait_for(lambda t=trainer: learning(t) or t.process.poll() is not None, what="learning")
+        wait_for(partial(begun, trainer), what="learning")
         time.sleep(chance.uniform(0.05, 0.8))
         if trainer.process.poll() is None:
             trainer.process.kill()
@@ -154,13 +160,17 @@ def test_broken_records_are_dead_letters_with_their_reason_and_the_rest_goes_on(
         letters = read_all(broker.bootstrap, "telecom.usage.dead")
     assert summary["dead"] == len(bad)
     assert summary["learned"] == summary["events"] == len(good)
-    reasons = sorted(dict(letter.headers() or [])["reason"].decode() for letter in letters)
+    reasons = sorted(reason_of(letter) for letter in letters)
     assert len(reasons) == len(bad)
     for (_, wanted), reason in zip(sorted(bad, key=lambda pair: pair[1]), reasons, strict=True):
         assert reason.startswith(wanted)
     places = {letter.key() for letter in letters}
     assert all(re.fullmatch(rb"telecom\.usage/\d/\d+", place or b"") for place in places)
     assert len(places) == len(bad)
+
+
+def reason_of(letter: Message) -> str:
+    return dict(cast("list[tuple[str, bytes]]", letter.headers()))["reason"].decode()
 
 
 def test_switched_off_it_stops_within_two_seconds_and_on_again_at_the_very_next_offset(tmp_path, cli):

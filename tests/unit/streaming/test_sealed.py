@@ -5,8 +5,8 @@ import pickle
 
 import orjson
 import pytest
-
 from river import compose, forest, linear_model, naive_bayes, preprocessing
+
 from streaming import sealed, unpickle
 from streaming.errors import Damaged
 

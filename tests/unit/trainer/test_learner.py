@@ -64,7 +64,7 @@ class Quiz(UseCase):
     @on(ASKED)
     def ask(self, event, profile):
         profile.seen += 1
-        if event["x"].get("raise"):
+        if event["x"].get("wrong"):
             raise ValueError("no such thing")
         yield Question(key=event["key"], x=event["x"], id=event["id"])
 
@@ -184,12 +184,12 @@ def test_the_prediction_is_made_before_the_model_learns():
 def test_a_handler_that_raises_makes_a_dead_letter_and_leaves_the_profile_as_it_was():
     learner = Learner(Quiz())
     learner.process(moment(0, ask("a")))
-    dead = learner.process(moment(1, ask("b", **{"raise": 1.0})))
+    dead = learner.process(moment(1, ask("b", wrong=1.0)))
     assert [letter.use_case for letter in dead] == ["quiz"]
     assert dead[0].reason.startswith("ValueError: no such thing (test_learner.py:")
     assert learner.state.profiles["k"].seen == 1
     assert counts(learner, "events", "dead") == (1, 1)
-    learner.process(moment(2, ask("c", key="new", **{"raise": 1.0})))
+    learner.process(moment(2, ask("c", key="new", wrong=1.0)))
     learner.process(moment(3, ask("d")))
     assert learner.state.profiles["k"].seen == 2
 
@@ -224,7 +224,7 @@ class Fragile(base.Classifier):
         if self.lessons.get() == 3:
             raise ZeroDivisionError("third")
 
-    def predict_proba_one(self, x):
+    def predict_proba_one(self, x, **kwargs):
         return {True: 1.0}
 
 
@@ -354,7 +354,7 @@ class Recorder(base.Classifier):
     def learn_one(self, x, y):
         self.seen.append((x["n"], y))
 
-    def predict_proba_one(self, x):
+    def predict_proba_one(self, x, **kwargs):
         return {True: 1.0}
 
 
@@ -380,7 +380,7 @@ def test_the_join_agrees_with_a_ten_line_oracle_also_over_a_restart(steps, resta
             learner = Learner(Remembering(), state)
             learner.clock = clock
         learner.process(moment(time, ask(id, n=float(id)) if kind == "q" else tell(id, y=y)))
-    taught, duplicates, still_open = oracle(events)
+    taught, duplicates, _ = oracle(events)
     assert [(str(int(n)), y) for n, y in learner.state.candidates["recorder"].model.seen] == taught
     assert learner.state.counts.duplicates == duplicates
     assert learner.state.counts.learned == len(taught)
