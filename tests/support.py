@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 _KEPT = "PATH", "HOME", "LANG", "TMPDIR", "XDG_CACHE_HOME"
 
 
-def wait_for(condition: Callable[[], Found], *, timeout_s: float = 60.0, what: str = "the condition") -> Found:
+def wait_for(condition: Callable[[], Found | None], *, timeout_s: float = 60.0, what: str = "the condition") -> Found:
     """Return the first true answer of `condition`; fail when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):

@@ -16,6 +16,7 @@ from streaming.settings import Kafka
 
 KAFKA_SETTING = "HEADRACE_KAFKA__BOOTSTRAP_SERVERS"
 _KAFKA_PORT = 9092
+_ANSWER_S = 5.0
 
 
 @dataclass
@@ -91,7 +92,7 @@ class KafkaPart(Part):
         """A request is answered; an error tells why none ever will be."""
         if self._broker:
             return self._broker.answers()
-        wait_for_kafka(stack.kafka)
+        wait_for_kafka(stack.kafka, timeout_s=_ANSWER_S)
         return True
 
 
