@@ -81,25 +81,25 @@ class Sender:
         self._stop = stop
         self._say = say
         self._away = False
-        self._problem: KafkaError | None = None
-        self._lost = 0
+        self._refusal: KafkaError | None = None
+        self._too_large = 0
         self._headers: Any = [("simulator", mark.encode())] if mark else None
         self._producer = producer(kafka, on_delivery=self._hear, error_cb=self._hear_error)
 
     def send(self, topic: str, key: bytes | None, value: bytes) -> bool:
         """Queue a record, waiting for room; False when the command is to end before there was any."""
         while not self._stop.requested:
+            self._check()
             try:
                 self._producer.produce(topic, value, key, headers=self._headers)
             except BufferError:
                 self._producer.poll(_SLICE_S)
-                self._check()
+                continue
             except KafkaException as error:
                 self._lose(error.args[0])
-                return True
             else:
                 self._producer.poll(0)
-                return True
+            return True
         return False
 
     def close(self) -> None:
@@ -113,20 +113,23 @@ class Sender:
             if self._stop.requested:
                 last_word = last_word or time.monotonic() + _LAST_WORD_S
                 if time.monotonic() >= last_word:
-                    raise HeadraceError(
-                        f"{waiting} events were not delivered: Kafka at {self._address} does not answer"
-                    )
+                    raise HeadraceError(f"{waiting} events were not delivered: {self._address} does not answer")
         self._check()
-        if self._problem is not None:
-            raise HeadraceError(f"{self._lost} events were not delivered: {self._problem.str()}")
+        if self._too_large:
+            raise HeadraceError(
+                f"not delivered, because Kafka takes no records of their size: {self._too_large} events"
+            )
 
     def _check(self) -> None:
-        if self._problem is not None and self._problem.fatal():
-            raise HeadraceError(f"Kafka at {self._address} refuses this producer: {self._problem.str()}")
+        if self._refusal is not None:
+            raise HeadraceError(f"Kafka at {self._address} refuses the events: {self._refusal.str()}")
 
     def _lose(self, error: KafkaError) -> None:
-        self._lost += 1
-        self._problem = self._problem or error
+        """One record may be too large; any other refusal would meet the next record too."""
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large += 1
+        else:
+            self._refusal = error
 
     def _hear(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
@@ -139,7 +142,7 @@ class Sender:
 
     def _hear_error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._problem = error
+            self._refusal = error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN and not self._away:  # noqa: SLF001  # its public name
             self._away = True
             self._say(f"Kafka at {self._address} does not answer; waiting for it")
