@@ -116,9 +116,7 @@ class Sender:
                     raise HeadraceError(f"{waiting} events were not delivered: {self._address} does not answer")
         self._check()
         if self._too_large:
-            raise HeadraceError(
-                f"not delivered, because Kafka takes no records of their size: {self._too_large} events"
-            )
+            raise HeadraceError(f"not delivered, too large for Kafka: {self._too_large} events")
 
     def _check(self) -> None:
         if self._refusal is not None:
