@@ -16,8 +16,8 @@ SILENT_S = 5.0
 _CHAMPION = "★"
 _NUMBERS = "events", "per s", "learned", "open", "lag", "saved", "life", "rolling"
 _COLUMNS = "use case", "state", *_NUMBERS[:6], "candidate", "metric", *_NUMBERS[6:], "beside it"
-_WIDE = 150
-_DROPPED_BELOW = {_WIDE: ("beside it",), 115: ("per s", "open"), 95: ("metric",)}
+_WIDE, _NARROW = 150, 115
+_DROPPED_BELOW = {_WIDE: ("beside it",), _NARROW: ("per s", "open"), 95: ("metric",)}
 """What a narrower terminal goes without."""
 
 
@@ -53,7 +53,7 @@ def lines(board: Board) -> list[str]:
 
 
 def _learners(board: Board, width: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if width < _WIDE else 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1 if width >= _NARROW else 0))
     dropped = {title for limit, titles in _DROPPED_BELOW.items() if width < limit for title in titles}
     shown = [title for title in _COLUMNS if title not in dropped]
     for title in shown:
