@@ -1,7 +1,7 @@
 """Kafka: client settings, topics that are made when missing, and the source that feeds the event-time merge."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
@@ -134,7 +134,7 @@ class Source:
             )
         )
         self._merge: Merge | None = None
-        self._stop_at: dict[Place, int] = {}
+        self._stop_at: Mapping[tuple[str, int], int] = {}
         self._held: set[Place] = set()
         self._paused = False
 
@@ -207,7 +207,8 @@ class Source:
         if error is not None:
             self._take_error(merge, Place(*place), offset, error)
             return
-        if self._stop_at and offset >= self._stop_at[Place(*place)]:
+        stop = self._stop_at.get(place)
+        if stop is not None and offset >= stop:
             return
         key, value = message.key(), message.value()
         codec = self._codecs[place[0]]
@@ -216,7 +217,7 @@ class Source:
             merge.add(place, offset, key, codec.time_us(event), event, value or b"", fetched)
         except BadRecord as bad:
             merge.add_bad(Dead(Place(*place), offset, key, value, str(bad)))
-        if self._stop_at and offset + 1 >= self._stop_at[Place(*place)]:
+        if stop is not None and offset + 1 >= stop:
             merge.close(Place(*place))
 
     def _take_error(self, merge: Merge, place: Place, offset: int, error: KafkaError) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from river import base
+from river import base, metrics
 
 from streaming.usecase import Features, Label, UseCase
 
@@ -50,7 +50,11 @@ def _define(metric: Any) -> str:
 
 def _finite(metric: Any) -> float | None:
     value = float(metric.get())
-    return value if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None
+    # Averages over classes run over a set: their last digits depend on its order, which a restart may change.
+    by_class = isinstance(metric, metrics.base.MultiClassMetric) and not isinstance(metric, metrics.Accuracy)
+    return float(f"{value:.12g}") if by_class else value
 
 
 @dataclass

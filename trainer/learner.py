@@ -9,7 +9,7 @@ from typing import Any
 from streaming.codec import to_text
 from streaming.errors import BadRecord, HeadraceError
 from streaming.merge import Dead, Moment, Place, Record
-from streaming.usecase import Answer, Example, Features, Label, Outcome, Question, UseCase
+from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, Prediction, predictor, scorer, teacher
 from trainer.join import Join, Open
 
@@ -75,12 +75,9 @@ class Learner:
 
     def process(self, moment: Moment) -> list[Dead]:
         """Use every event of one moment in its order; events that a handler cannot use come back as dead letters."""
-        state, counts = self.state, self.state.counts
+        counts = self.state.counts
         if not moment.late:
-            self.clock = moment.time
-            for question in state.join.expired(self.clock):
-                self._expire(question)
-            counts.unasked += state.join.tidy(self.clock)
+            self._advance(moment.time)
         dead: list[Dead] = []
         for record in moment.records:
             try:
@@ -96,6 +93,13 @@ class Learner:
                 self._use(outcome, record.time)
         return dead
 
+    def _advance(self, clock: int) -> None:
+        """Move the clock on: what has run out by now leaves first."""
+        self.clock, join = clock, self.state.join
+        for question in join.expired(clock):
+            self._expire(question)
+        self.state.counts.unasked += join.tidy(clock)
+
     @property
     def champion(self) -> str | None:
         """The best candidate by the rolling metric; the first in the use case's order where they are equal."""
@@ -109,26 +113,31 @@ class Learner:
 
     def _handle(self, record: Record) -> list[Outcome]:
         """Run the handlers on one event; when one raises, the profile is as it was before."""
-        event, profiles = record.event, self.state.profiles
-        key = str(event[self._key_fields[record.topic]])
-        profile, saved = None, None
-        if self._make_profile is not None:
-            profile = profiles.get(key)
-            if profile is None:
-                profile = profiles[key] = self._make_profile()
+        event = record.event
+        if self._make_profile is None:
+            return self._outcomes(record.topic, event, None)
+        profiles, key = self.state.profiles, str(event[self._key_fields[record.topic]])
+        profile = profiles.get(key)
+        before = None if profile is None else _keep(profile)
+        if profile is None:
+            profile = profiles[key] = self._make_profile()
+        try:
+            return self._outcomes(record.topic, event, profile)
+        except BadRecord:
+            if before is None:
+                del profiles[key]
             else:
-                saved = pickle.dumps(profile, 5)
+                profiles[key] = pickle.loads(before) if isinstance(before, bytes) else before  # noqa: S301  # from _keep
+            raise
+
+    def _outcomes(self, topic: str, event: Event, profile: Any) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
-            for handler in self._handlers[record.topic]:
+            for handler in self._handlers[topic]:
                 for outcome in handler(self.use_case, event, profile) or ():
                     _check(outcome)
                     outcomes.append(outcome)
         except Exception as error:
-            if saved is not None:
-                profiles[key] = pickle.loads(saved)  # noqa: S301  # our own bytes, made some lines above
-            elif profile is not None:
-                del profiles[key]
             raise BadRecord(_last_line(error)) from error
         return outcomes
 
@@ -269,6 +278,12 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
 def as_numbers(counts: Counts) -> dict[str, int]:
     """The counts by name."""
     return {f.name: getattr(counts, f.name) for f in fields(counts)}
+
+
+def _keep(profile: Any) -> Any:
+    """The profile as it is now: by its own `copy` if it has one, which may be faster, else pickled."""
+    copy = getattr(profile, "copy", None)
+    return copy() if copy is not None else pickle.dumps(profile, 5)
 
 
 def _check(outcome: Any) -> None:

@@ -1,6 +1,7 @@
 """The consuming loop: fetch, learn a moment at a time, checkpoint; the commit comes last."""
 
 import contextlib
+import gc
 import threading
 import time
 from typing import Any
@@ -64,6 +65,7 @@ class Trainer:
                     f"training of {self.use_case.name} is off: `headrace training {self.use_case.name} on`"
                 )
             self._begin(until_end=until_end, fresh=fresh)
+            gc.freeze()  # River and what was loaded stay for good: no collection needs to walk them
             began, before = time.monotonic(), self.learner.state.counts.events
             self._loop()
             seconds, events = time.monotonic() - began, self.learner.state.counts.events - before
@@ -132,28 +134,26 @@ class Trainer:
             if paused != (not self._seat.training_wanted):
                 paused = not paused
                 self._switch(paused=paused)
-            worked = not paused and self._learn()
-            self._source.poll(0 if worked else _POLL_S)
+            if paused or not self._learn():
+                self._source.poll(_POLL_S)
             self._save()
             if self._reporter.due():
                 self._reporter.report(self._facts(paused=paused))
 
     def _learn(self) -> bool:
-        """Learn for a while; tells whether there was something to learn."""
+        """Learn for a while; tells whether there is more to learn without fetching."""
         until = time.monotonic() + _LEARN_S
-        worked = False
         while (now := time.monotonic()) < until:
             moment = self._merge.next(now)
             dead = self._merge.take_dead()
             self.learner.state.counts.dead += len(dead)
             if moment is not None:
                 dead += self.learner.process(moment)
-                worked = True
             for letter in dead:
                 deadletters.send(self._producer, letter, self._claim.epoch)
             if moment is None:
-                break
-        return worked
+                return False
+        return True
 
     def _save(self) -> None:
         before = self._saver.saved_at

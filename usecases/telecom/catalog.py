@@ -31,10 +31,11 @@ class CatalogPlan:
         >>> CATALOG["basic"].overage(MonthlyUse(data_gb=7, minutes=100, sms=100))
         11.0
         """
+        gb, minutes, sms = use.data_gb - self.data_gb, use.minutes - self.minutes, use.sms - self.sms
         return (
-            max(0.0, use.data_gb - self.data_gb) * self.per_gb
-            + max(0.0, use.minutes - self.minutes) * self.per_minute
-            + max(0.0, use.sms - self.sms) * self.per_sms
+            (gb * self.per_gb if gb > 0 else 0.0)
+            + (minutes * self.per_minute if minutes > 0 else 0.0)
+            + (sms * self.per_sms if sms > 0 else 0.0)
         )
 
     def cost(self, use: MonthlyUse) -> float:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from copy import copy
 from typing import get_args
 
 from streaming.errors import BadRecord
@@ -83,6 +84,13 @@ class Customer:
             "current_plan": self.current_plan,
             "current_monthly_spend": self.current_monthly_spend,
         }
+
+    def copy(self) -> "Customer":
+        """A customer of its own with the same days: what the learner goes back to when a handler fails."""
+        twin = copy(self)
+        twin.days, twin.data_gb = self.days[:], self.data_gb[:]
+        twin.minutes, twin.sms = self.minutes[:], self.sms[:]
+        return twin
 
     def _advance(self, event: Event, day: int) -> None:
         """Move the window's end to this day."""
