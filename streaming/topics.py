@@ -5,6 +5,8 @@ from datetime import timedelta
 
 CONTROL = "headrace.control"
 STATUS = "headrace.status"
+MODELS = "headrace.models"
+AUDIT = "headrace.audit"
 COMPACTED = {"cleanup.policy": "compact"}
 
 
