@@ -1,7 +1,7 @@
 """Kafka: client settings, topics that are made when missing, and the source that feeds the event-time merge."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
@@ -134,7 +134,7 @@ class Source:
             )
         )
         self._merge: Merge | None = None
-        self._stop_at: Mapping[tuple[str, int], int] = {}
+        self._stop_at: dict[Any, int] = {}
         self._held: set[Place] = set()
         self._paused = False
 

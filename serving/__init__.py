@@ -1,0 +1,1 @@
+"""The prediction API: FastAPI app, model swap, online features."""
