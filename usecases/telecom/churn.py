@@ -48,7 +48,7 @@ class Churn(UseCase):
     reported = (metrics.F1, metrics.LogLoss)
     horizon = timedelta(days=30)
     unanswered = False
-    candidates = {  # noqa: RUF012  # declared once, read only
+    candidates = {  # declared once, read only
         "logistic": lambda: (
             compose.FuncTransformer(numbers)
             | preprocessing.StandardScaler()

@@ -41,7 +41,7 @@ class Plan(UseCase):
     """What a client may send for a prediction, and what the models are given."""
     metric = metrics.MacroF1
     reported = (metrics.Accuracy,)
-    candidates = {  # noqa: RUF012  # declared once, read only
+    candidates = {  # declared once, read only
         "logistic": lambda: (
             compose.FuncTransformer(numbers)
             | preprocessing.StandardScaler()

@@ -78,7 +78,7 @@ def test_candidates_pickle(name, examples):
     model = Plan.candidates[name]()
     for example in examples[:600]:
         model.learn_one(example.x, example.y)
-    twin = pickle.loads(pickle.dumps(model, 5))  # noqa: S301  # our own bytes
+    twin = pickle.loads(pickle.dumps(model, 5))  # our own bytes
     for example in examples[600:800]:
         assert twin.predict_proba_one(example.x) == model.predict_proba_one(example.x)
         model.learn_one(example.x, example.y)
