@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -58,6 +59,9 @@ class Learner:
         self.use_case = use_case
         self.state = state or State.new(use_case)
         self.clock = 0
+        self.recent: deque[Features] = deque(maxlen=20)
+        """The inputs of the last questions and examples: samples of what a request looks like."""
+        self._touched: dict[str, None] = {}
         self._fresh_features = state is not None
         self._handlers = {name: list(handlers) for name, handlers in use_case.handlers().items()}
         self._key_fields = {topic.name: topic.key for topic in use_case.topics}
@@ -93,6 +97,11 @@ class Learner:
                 self._use(outcome, record.time)
         return dead
 
+    def take_touched(self) -> list[str]:
+        """The keys whose profile has changed since the last call."""
+        touched, self._touched = list(self._touched), {}
+        return touched
+
     def _advance(self, clock: int) -> None:
         """Move the clock on: what has run out by now leaves first."""
         self.clock, join = clock, self.state.join
@@ -121,6 +130,7 @@ class Learner:
         before = None if profile is None else _keep(profile)
         if profile is None:
             profile = profiles[key] = self._make_profile()
+        self._touched[key] = None
         try:
             return self._outcomes(record.topic, event, profile)
         except BadRecord:
@@ -237,6 +247,7 @@ class Learner:
     def _see(self, x: Features) -> None:
         """Notice which features there are; after a restart the first x must still have those of the checkpoint."""
         state = self.state
+        self.recent.append(x)
         if state.features is None:
             state.features = frozenset(x)
         elif x.keys() != state.features and not state.features_vary:

@@ -24,6 +24,7 @@ def learner_facts(learner: Learner) -> dict[str, Any]:
         "metric": type(kind.metric()).__name__,
         "candidates": {name: c.scores.values() for name, c in state.candidates.items()},
         "failed": {name: c.failed for name, c in state.candidates.items() if c.failed},
+        "recent": list(learner.recent),
         "event_time": to_text(learner.clock) if state.counts.events else None,
     }
 
@@ -45,7 +46,9 @@ class Reporter:
     def report(self, facts: dict[str, Any]) -> None:
         """Publish; with no room left in the client's queue (Kafka is away) the next report will do."""
         self._next = time.monotonic() + _EVERY_S
-        value = orjson.dumps({**self._who, "time": datetime.now(UTC), **facts})
+        value = orjson.dumps(
+            {**self._who, "time": datetime.now(UTC), **facts}, default=str, option=orjson.OPT_NON_STR_KEYS
+        )
         try:
             self._producer.produce(STATUS, key=self._key, value=value)
             self._producer.poll(0)
