@@ -114,8 +114,8 @@ class Child:
                 text = file.read().decode(errors="replace")
         except OSError:
             text = ""
-        line = meaningful(text)
-        return f"{line} (more in {self.log})" if line else f"its log is empty ({self.log})"
+        line, where = meaningful(text), os.path.relpath(self.log)
+        return f"{line} (more in {where})" if line else f"its log is empty ({where})"
 
 
 def meaningful(text: str) -> str:
@@ -234,7 +234,9 @@ class Supervisor:
 
 
 def _ended(child: Child) -> str:
-    return f"`{child.name}` ended ({child.how_it_ended()}): {child.last_words()}"
+    """A signal came from outside and needs no reason; an exit code has one in the log."""
+    how = child.how_it_ended()
+    return f"`{child.name}` ended ({how})" + ("" if how.startswith("SIG") else f": {child.last_words()}")
 
 
 def _state(watched: _Watched) -> str:

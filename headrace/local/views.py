@@ -101,7 +101,7 @@ class AsTable:
     def say(self, sentence: str) -> None:
         """A line above the table until it is there, then below it."""
         if self._shown:
-            self._notes.append(sentence)
+            self._notes.append(f"{time.strftime('%H:%M:%S')} {sentence}")
         else:
             self._live.console.print(sentence, style="dim", markup=False, highlight=False)
 
