@@ -104,6 +104,7 @@ class Merge:
             for rank, jump in [ranked[place.topic]]
         }
         self._all = list(self._lanes.values())
+        self._least_jump = min(lane.jump for lane in self._all)
         self._dead: list[Dead] = []
 
     @property
@@ -178,48 +179,57 @@ class Merge:
                 if not self._set_clock():
                     return None
                 continue
-            leading, idle, owed = self._look(clock)
-            if leading and leading[0].queue[0].time == _BAD:
-                self._bury_bad()
-            elif owed or not leading:
+            lead, tied, idle, owed = self._look(clock)
+            if lead is None:
                 return None
-            elif leading[0].queue[0].time > clock + leading[0].jump:
-                self._bury(leading[0], _too_far(leading[0].queue[0].time, clock, leading[0].jump))
+            least = lead.queue[0].time
+            if least == _BAD:
+                self._bury_bad()
+            elif owed:
+                return None
+            elif least > clock + lead.jump:
+                self._bury(lead, _too_far(least, clock, lead.jump))
+            elif idle and least > clock and now - lead.queue[0].fetched < self._wait_s:
+                return None
             else:
-                return self._take(leading, clock, idle=idle, now=now)
+                return self._take_all(least) if tied else self._take(lead, least)
 
-    def _look(self, clock: int) -> tuple[list[_Lane], bool, bool]:
-        """The lanes that the smallest event time leads; is a lane at its end; is one still to be fetched."""
-        least, idle, owed = _NEVER, False, False
-        leading: list[_Lane] = []
+    def _look(self, clock: int) -> tuple[_Lane | None, bool, bool, bool]:
+        """The lane whose head is earliest; is it tied; is a lane at its end; is one still to be fetched."""
+        far = clock + self._least_jump
+        least, lead, tied, idle, owed = _NEVER, None, False, False, False
         for lane in self._all:
             queue = lane.queue
             if queue:
-                time = queue[0].time
-                if time > clock + lane.jump:
+                time = queue[0][0]
+                if time > far and time > clock + lane.jump:
                     if self._drop_outliers(lane, clock):
-                        time = queue[0].time
+                        time = queue[0][0]
                     elif not lane.at_end and len(queue) < self._read_ahead:
                         owed = True
                 if time < least:
-                    least = time
-                    leading = [lane]
+                    least, lead, tied = time, lane, False
                 elif time == least:
-                    leading.append(lane)
+                    tied = True
             elif lane.at_end:
                 idle = idle or not lane.closed
             else:
                 owed = True
-        return leading, idle, owed
+        return lead, tied, idle, owed
 
-    def _take(self, leading: list[_Lane], clock: int, *, idle: bool, now: float) -> Moment | None:
-        first = leading[0].queue[0]
-        least = first.time
-        for lane in leading:
-            if lane.queue[-1].time <= least and not lane.at_end:
-                return None  # the rest of this moment is still to be fetched
-        if idle and least > clock and now - first.fetched < self._wait_s:
-            return None
+    def _take(self, lane: _Lane, least: int) -> Moment | None:
+        """The moment that one lane alone leads; most often it is one record."""
+        queue = lane.queue
+        if len(queue) > 1 and queue[1][0] > least:
+            record = queue.popleft()
+            lane.next_offset = record.offset + 1
+            return self._give(least, [record])
+        return self._take_all(least)
+
+    def _take_all(self, least: int) -> Moment | None:
+        leading = [lane for lane in self._all if lane.queue and lane.queue[0].time == least]
+        if any(lane.queue[-1].time <= least and not lane.at_end for lane in leading):
+            return None  # the rest of this moment is still to be fetched
         records: list[Record] = []
         for lane in leading:
             queue = lane.queue
@@ -228,10 +238,13 @@ class Merge:
             lane.next_offset = records[-1].offset + 1
         if len(records) > 1:
             records.sort(key=_order)
-        if least >= clock:
+        return self._give(least, records)
+
+    def _give(self, least: int, records: list[Record]) -> Moment:
+        late = least < self.clock  # type: ignore[operator]  # `next` has set it
+        if not late:
             self.clock = least
-            return Moment(least, False, records)
-        return Moment(least, True, records)
+        return _record(Moment, (least, late, records))
 
     def _set_clock(self) -> bool:
         """Start the clock at the earliest read-ahead event that another one agrees with."""

@@ -84,13 +84,19 @@ class Join:
         if len(self.done_order) > MOST_IDS:
             self.done.discard(self.done_order.popleft()[1])
 
+    def due(self, clock: int) -> bool:
+        """Something has run out by now: a question, an early answer, or the memory of an id."""
+        return bool(
+            (self.deadlines and self.deadlines[0][0] < clock)
+            or (self.done_order and self.done_order[0][0] < clock - self.remember)
+            or (self.early_deadlines and self.early_deadlines[0][0] < clock)
+        )
+
     def expired(self, clock: int) -> list[Open]:
         """Questions whose horizon the clock has passed, taken out, in the order of their deadlines.
 
         Their ids are not remembered: one that teaches all the same (by a default answer) is the caller's to `finish`.
         """
-        if not self.deadlines or self.deadlines[0][0] >= clock:
-            return []
         late: list[Open] = []
         while self.deadlines and self.deadlines[0][0] < clock:
             _, _, id = heapq.heappop(self.deadlines)

@@ -67,6 +67,11 @@ class Learner:
         self._key_fields = {topic.name: topic.key for topic in use_case.topics}
         self._make_profile: Callable[[], Any] | None = type(use_case).profile
         self._metric = type(use_case).metric()
+        self._uses: dict[type, Callable[[Any, int], None]] = {
+            Example: self._example,
+            Question: self._ask,
+            Answer: self._answer,
+        }
         self._bind()
 
     def _bind(self) -> None:
@@ -74,14 +79,15 @@ class Learner:
         if not alive:
             reasons = "; ".join(f"{c.name}: {c.failed}" for c in self.state.candidates.values())
             raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
-        self._predictors = [(c, predictor(c)) for c in alive]
-        self._teachers = [(c, scorer(c.scores), teacher(c)) for c in alive]
+        self._pool = [(c, predictor(c), scorer(c.scores), teacher(c)) for c in alive]
 
     def process(self, moment: Moment) -> list[Dead]:
         """Use every event of one moment in its order; events that a handler cannot use come back as dead letters."""
         counts = self.state.counts
         if not moment.late:
-            self._advance(moment.time)
+            self.clock = moment.time
+            if self.state.join.due(moment.time):
+                self._run_out()
         dead: list[Dead] = []
         for record in moment.records:
             try:
@@ -94,7 +100,7 @@ class Learner:
             counts.events += 1
             counts.late += moment.late
             for outcome in outcomes:
-                self._use(outcome, record.time)
+                self._uses[type(outcome)](outcome, record.time)
         return dead
 
     def take_touched(self) -> list[str]:
@@ -102,18 +108,18 @@ class Learner:
         touched, self._touched = list(self._touched), {}
         return touched
 
-    def _advance(self, clock: int) -> None:
-        """Move the clock on: what has run out by now leaves first."""
-        self.clock, join = clock, self.state.join
-        for question in join.expired(clock):
+    def _run_out(self) -> None:
+        """What has run out by now leaves before the moment is used."""
+        join = self.state.join
+        for question in join.expired(self.clock):
             self._expire(question)
-        self.state.counts.unasked += join.tidy(clock)
+        self.state.counts.unasked += join.tidy(self.clock)
 
     @property
     def champion(self) -> str | None:
         """The best candidate by the rolling metric; the first in the use case's order where they are equal."""
         name = f"rolling_{type(self._metric).__name__}"
-        values = {c.name: c.scores.values()[name] for c, _ in self._predictors}
+        values = {c.name: c.scores.values()[name] for c, *_ in self._pool}
         known = {candidate: value for candidate, value in values.items() if value is not None}
         if not known:
             return None
@@ -144,21 +150,13 @@ class Learner:
         outcomes: list[Outcome] = []
         try:
             for handler in self._handlers[topic]:
-                for outcome in handler(self.use_case, event, profile) or ():
+                outcomes += handler(self.use_case, event, profile) or ()
+            for outcome in outcomes:
+                if type(outcome) is not Example or type(outcome.x) is not dict:
                     _check(outcome)
-                    outcomes.append(outcome)
         except Exception as error:
             raise BadRecord(_last_line(error)) from error
         return outcomes
-
-    def _use(self, outcome: Outcome, time: int) -> None:
-        kind = type(outcome)
-        if kind is Example:
-            self._example(outcome, time)  # type: ignore[arg-type]  # narrowed by `kind`, which is faster here
-        elif kind is Question:
-            self._ask(outcome, time)  # type: ignore[arg-type]
-        else:
-            self._answer(outcome, time)  # type: ignore[arg-type]
 
     def _example(self, example: Example, time: int) -> None:
         join, counts = self.state.join, self.state.counts
@@ -167,14 +165,20 @@ class Learner:
         if join.knows(id):
             counts.duplicates += 1
             return
-        self._see(example.x)
+        x, y = example.x, example.y
+        self._see(x)
         join.finish(id, self.clock)
-        if example.y is not None:
+        if y is not None:
             counts.questions += 1
             counts.answers += 1
-            self._teach(example.x, example.y, self._predict(example.x))
-        else:
-            self._teach(example.x, None, {})
+        for candidate, predict, score, learn in self._pool:
+            try:
+                if y is not None:
+                    score(y, predict(x))
+                learn(x, y)
+            except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
+                self._fail(candidate, error)
+        counts.learned += 1
 
     def _ask(self, question: Question, time: int) -> None:
         join, counts = self.state.join, self.state.counts
@@ -218,16 +222,16 @@ class Learner:
 
     def _predict(self, x: Features) -> dict[str, Prediction]:
         predictions = {}
-        for candidate, predict in self._predictors:
+        for candidate, predict, _, _ in self._pool:
             try:
                 predictions[candidate.name] = predict(x)
-            except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
+            except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error)
         return predictions
 
     def _teach(self, x: Features, y: Label | None, predictions: dict[str, Prediction]) -> None:
         """Score what was predicted, then learn, candidate by candidate."""
-        for candidate, score, learn in self._teachers:
+        for candidate, _, score, learn in self._pool:
             try:
                 said = predictions.get(candidate.name)
                 if said is not None and y is not None:
