@@ -1,8 +1,8 @@
 """Snapshots: the champion model alone, signed, and the pointers that say which one is the newest.
 
 A snapshot is an immutable object `models/<use case>/<shard>/<epoch>-<n>.model`. A pointer is a record on the
-compacted topic `headrace.models` with the key `<use case>/<shard>/<epoch>`: readers take the highest (epoch, n), so a trainer that
-was replaced can only overwrite a pointer that nobody reads any more.
+compacted topic `headrace.models` with the key `<use case>/<shard>/<epoch>`: readers take the highest (epoch, n), so a
+trainer that was replaced can only overwrite a pointer that nobody reads any more.
 """
 
 import pickle

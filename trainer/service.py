@@ -3,7 +3,6 @@
 import gc
 import threading
 import time
-from functools import partial
 from typing import Any
 
 import structlog
@@ -54,6 +53,7 @@ class Trainer:
             before_put=self._flush,
         )
         self._outputs: Outputs | None = None
+        self._letters: deadletters.Outbox | None = None
 
     def run(self, *, until_end: bool = False, fresh: bool = False) -> dict[str, Any] | None:
         """Learn until told to stop, or to the end of the topics; then checkpoint. The summary, if it ever learned."""
@@ -106,8 +106,8 @@ class Trainer:
         ends = {place: high for place, (_, high) in source.bounds(offsets).items()} if until_end else None
         reading = Reading(source, self._merge(offsets, clock), self._merge, ids, ends)
         self._outputs = Outputs(self._settings, self._store, self._producer, self._key, learner, SHARD, claim.epoch)
-        bury = partial(deadletters.send, self._producer, epoch=claim.epoch)
-        loop = Loop(learner, reading, self._seat, self._saver, self._outputs, bury)
+        self._letters = deadletters.Outbox(self._producer, claim.epoch)
+        loop = Loop(learner, reading, self._seat, self._saver, self._outputs, self._letters.send)
         reading.begin()
         learned, origin = learner.state.counts.learned, "its checkpoint" if loaded else "nothing"
         log.info("learning", use_case=use_case.name, epoch=claim.epoch, learned=learned, goes_on_from=origin)
@@ -120,8 +120,8 @@ class Trainer:
         )
 
     def _flush(self) -> None:
-        if self._producer.flush(10):
-            raise Unavailable(f"Kafka at {self._settings.kafka.bootstrap_servers} has not taken all that we said")
+        if self._letters is not None and not self._letters.delivered(10):
+            raise Unavailable(f"Kafka at {self._settings.kafka.bootstrap_servers} has not taken all dead letters")
 
     def _close(self) -> None:
         self._saver.close()
