@@ -63,7 +63,7 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the settings; a wrong one is a sentence that names it."""
-    for name in _unknown_names():
+    for name in unknown_names():
         sys.stderr.write(f"headrace: {name} is not a setting; `headrace config` lists them all\n")
     try:
         return Settings()
@@ -73,7 +73,7 @@ def load_settings() -> Settings:
         raise HeadraceError(f"a setting cannot be read: {error}") from None
 
 
-def _unknown_names() -> list[str]:
+def unknown_names() -> list[str]:
     """Names in the environment that look like settings of ours and are none."""
     known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.startswith("HEADRACE_") and name.split("__")[0] not in known)
