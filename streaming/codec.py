@@ -36,7 +36,7 @@ class Codec:
         try:
             event: Event = self._validate_json(value)
         except ValidationError as error:
-            raise BadRecord(_sentence(error)) from None
+            raise BadRecord(sentence(error)) from None
         return event
 
     def check(self, fields: dict[str, Any]) -> Event:
@@ -44,7 +44,7 @@ class Codec:
         try:
             return self._adapter.validate_python(fields, strict=False)
         except ValidationError as error:
-            raise BadRecord(_sentence(error)) from None
+            raise BadRecord(sentence(error)) from None
 
     def encode(self, event: Event) -> bytes:
         """Write an event as JSON: the same event gives the same bytes."""
@@ -87,7 +87,8 @@ def to_text(time_us: int) -> str:
         return f"{time_us}us"
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
+    """The first mistake: which field, what is wanted, what came."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":

@@ -25,17 +25,22 @@ def wants_training(records: dict[str, Any], use_case: str) -> bool:
     return bool((records.get(training_key(use_case)) or {}).get("enabled", True))
 
 
+def training_record(use_case: str, *, enabled: bool) -> tuple[str, bytes]:
+    """Key and value of the record that turns a use case's training on or off."""
+    return training_key(use_case), orjson.dumps({"enabled": enabled, "time": time.time()})
+
+
 def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
     """Say that training is wanted or not; returns after the broker's acknowledgement."""
     failed: list[KafkaError] = []
     client = producer(kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000)})
-    value = orjson.dumps({"enabled": enabled, "time": time.time()})
+    key, value = training_record(use_case, enabled=enabled)
 
     def note(error: KafkaError | None, _message: object) -> None:
         if error is not None:
             failed.append(error)
 
-    client.produce(CONTROL, key=training_key(use_case), value=value, on_delivery=note)
+    client.produce(CONTROL, key=key, value=value, on_delivery=note)
     left = client.flush(_ANSWER_S + 1)
     if failed or left:
         reason = failed[0].str() if failed else "no acknowledgement"
@@ -90,7 +95,7 @@ def read_status(kafka: Kafka, use_case: str) -> list[dict[str, Any]]:
 def training_facts(kafka: Kafka, use_case: str) -> dict[str, bool | None]:
     """`enabled`: what is wanted; `applied`: what the trainer last said it does (None when none has spoken)."""
     enabled = wants_training(read_latest(kafka, CONTROL), use_case)
-    said = [status["training"]["applied"] for status in read_status(kafka, use_case) if _is_recent(status)]
+    said = [status["training"]["applied"] for status in read_status(kafka, use_case) if is_recent(status)]
     return {"enabled": enabled, "applied": all(said) if said else None}
 
 
@@ -105,6 +110,7 @@ def training_sentence(use_case: str, facts: dict[str, bool | None]) -> str:
     return f"training of {use_case} is {wanted}; {followed.get(facts['applied'], 'the trainer has not followed yet')}"
 
 
-def _is_recent(status: dict[str, Any]) -> bool:
+def is_recent(status: dict[str, Any]) -> bool:
+    """The trainer has spoken within the last ten seconds."""
     said = datetime.fromisoformat(status["time"])
     return (datetime.now(UTC) - said).total_seconds() < 10

@@ -67,6 +67,8 @@ class UseCase:
     topics: ClassVar[Sequence[Topic]] = ()
     """Topics with answers first: at one moment an answer is heard before a question is asked."""
     profile: ClassVar[Callable[[], Profile] | None] = None
+    request: ClassVar[type | None] = None
+    """What a client may send for a prediction: a `TypedDict` with pydantic constraints. None: the API takes none."""
     metric: ClassVar[Callable[[], Any]]
     """Makes the metric that chooses the champion (River's `bigger_is_better` gives the direction)."""
     reported: ClassVar[Sequence[Callable[[], Any]]] = ()
@@ -107,3 +109,11 @@ class UseCase:
     def features(self, event: Event, view: View) -> Features:
         """The inputs of the models, from the event and the view alone: pure, used by training, replay and serving."""
         raise NotImplementedError
+
+    def rules(self, x: Features) -> Label | None:  # noqa: ARG002  # most have none
+        """The answer while no model has learned anything, from x alone: pure. None: there is no such rule."""
+        return None
+
+    def explain(self, x: Features, prediction: Any) -> dict[str, Any]:  # noqa: ARG002  # most add nothing
+        """What the API's answer carries beside the prediction, by name: pure, plain JSON values."""
+        return {}

@@ -43,7 +43,6 @@ class Churn(UseCase):
     topics = (CHURN, USAGE)
     profile = Customer
     request = ChurnFeatures
-    """What a client may send for a prediction, and what the models are given."""
     metric = lambda: metrics.ROCAUC(n_thresholds=101)  # type: ignore[no-untyped-call]  # noqa: E731
     reported = (metrics.F1, metrics.LogLoss)
     horizon = timedelta(days=30)
