@@ -1,0 +1,31 @@
+"""A model as it is served: River's model behind one call, with what an answer tells of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from streaming.asking import Ask, asking
+from streaming.snapshots import Pointer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded snapshot."""
+
+    pointer: Pointer
+    object: str
+    """Where it was read from."""
+    ask: Ask
+    taken_s: float
+    """When the snapshot was taken, seconds since 1970."""
+    pinned: int | None = None
+    """The version that it is pinned as."""
+
+    @classmethod
+    def of(cls, pointer: Pointer, model: Any, *, object: str, pinned: int | None = None) -> "Model":  # noqa: A002
+        """Prepare a model for being asked."""
+        return cls(pointer, object, asking(model), datetime.fromisoformat(pointer.time).timestamp(), pinned)
+
+
+Models: TypeAlias = dict[tuple[str, str], Model]
+"""What is served now, by use case and shard: a request takes its model once, a swap is one assignment."""

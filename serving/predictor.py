@@ -1,0 +1,127 @@
+"""From a request to its answer: features, the served model or the rules, and what the use case says beside it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from serving.model import Model, Models
+from serving.problem import Problem, busy
+from serving.schema import RequestSchema
+from serving.views import Views
+from streaming import metrics
+from streaming.asking import Prediction
+from streaming.errors import BadRecord, Unavailable
+from streaming.usecase import Features, UseCase
+
+SHARD = "0"
+_NO_VIEW: Mapping[str, float | str] = {}
+
+
+class Predictor:
+    """Answers the requests of one use case. The model is taken once for each request, so a swap falls between two."""
+
+    def __init__(
+        self,
+        use_case: UseCase,
+        models: Models,
+        views: Views,
+        version_of: Callable[[str], int | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`version_of` gives the registered version of a snapshot's object."""
+        self.use_case, self.schema = use_case, RequestSchema(use_case)
+        self._models, self._views, self._version_of, self._clock = models, views, version_of, clock
+        name = use_case.name
+        self._by_model = metrics.PREDICTIONS.labels(name, "model").inc
+        self._by_rules = metrics.PREDICTIONS.labels(name, "rules").inc
+        self._lookups = {what: metrics.VIEW_LOOKUPS.labels(name, what) for what in ("found", "unknown", "failed")}
+        self.seconds = metrics.PREDICT_SECONDS.labels(name)
+
+    @property
+    def model(self) -> Model | None:
+        """What is served now."""
+        return self._models.get((self.use_case.name, SHARD))
+
+    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one parsed request."""
+        view = _NO_VIEW
+        if not self.schema.required <= request.keys():
+            (view,) = await self._look_up([request])
+        return self._predict(request, view, self.model)
+
+    async def answers(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The answers to several, all by the same model, with one look-up for all keys."""
+        model = self.model
+        missing = [at for at, request in enumerate(requests) if not self.schema.required <= request.keys()]
+        views = dict(zip(missing, await self._look_up([requests[at] for at in missing]), strict=True))
+        return [self._predict(request, views.get(at, _NO_VIEW), model) for at, request in enumerate(requests)]
+
+    def _predict(self, request: dict[str, Any], view: Mapping[str, float | str], model: Model | None) -> dict[str, Any]:
+        name = request.pop("id", None)
+        try:
+            x = self.use_case.features(request, view)
+        except BadRecord as error:
+            raise Problem(422, "The request is not valid", str(error)) from None
+        prediction = model.ask(x) if model is not None else Prediction(None)
+        if model is None or prediction.value is None:
+            return self._by_the_rules(x, name)
+        self._by_model()
+        return {
+            "prediction": prediction.value,
+            "probabilities": prediction.probabilities,
+            "source": "model",
+            "id": name,
+            "model": self.model_facts(model),
+            **self.use_case.explain(x, prediction.value),
+        }
+
+    def model_facts(self, model: Model) -> dict[str, Any]:
+        """What every answer tells of its model."""
+        pointer = model.pointer
+        return {
+            "candidate": pointer.candidate,
+            "snapshot": pointer.snapshot,
+            "version": model.pinned or self._version_of(model.object),
+            "learned": pointer.learned,
+            "age_seconds": round(max(0.0, self._clock() - model.taken_s), 3),
+        }
+
+    def _by_the_rules(self, x: Features, name: str | None) -> dict[str, Any]:
+        ruled = self.use_case.rules(x)
+        if ruled is None:
+            what = f"no model of {self.use_case.name} is served yet, and it has no rules"
+            raise busy("There is no model yet", what)
+        self._by_rules()
+        answer = {"prediction": ruled, "probabilities": None, "source": "rules", "id": name, "model": None}
+        return answer | self.use_case.explain(x, ruled)
+
+    async def _look_up(self, requests: Sequence[dict[str, Any]]) -> list[Mapping[str, float | str]]:
+        """The views for requests that lack features."""
+        if not requests:
+            return []
+        key = self.schema.key
+        for request in requests:
+            if key is None or key not in request:
+                raise self._incomplete(request)
+        try:
+            found = await self._views.find(self.use_case.name, [request[key] for request in requests])  # type: ignore[index]
+        except Unavailable as error:
+            self._lookups["failed"].inc()
+            what = f"the features of {key} cannot be looked up now: {error}; requests with all features are answered"
+            raise busy("Features cannot be looked up", what) from None
+        views: list[Mapping[str, float | str]] = []
+        for request, stored in zip(requests, found, strict=True):
+            self._lookups["unknown" if stored is None else "found"].inc()
+            if stored is None:
+                what = f"nothing is known of {key} {request[key]!r}"  # type: ignore[index]
+                raise Problem(404, "This key is not known", f"{what}: send {self._names(request)} with it")
+            views.append(stored.view)
+        return views
+
+    def _incomplete(self, request: dict[str, Any]) -> Problem:
+        instead = f", or {self.schema.key} alone" if self.schema.key else ""
+        wanted = f"wanted {', '.join(self.schema.order)}{instead}"
+        return Problem(422, "The request is not valid", f"{self._names(request)} missing; {wanted}")
+
+    def _names(self, request: dict[str, Any]) -> str:
+        return ", ".join(name for name in self.schema.order if name not in request)

@@ -1,0 +1,42 @@
+"""Liveness, readiness, Prometheus."""
+
+import os
+import time
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving.reply import reply
+from serving.state import State
+from streaming import metrics
+
+
+def router(state: State) -> APIRouter:
+    """Routes for those who run the API."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/livez", summary="Is the process alive?")
+    async def livez() -> Response:
+        """True whenever it answers at all: Kafka, Redis and MLflow do not matter here."""
+        return reply({"status": "alive"})
+
+    @routes.get("/readyz", summary="Can it answer as well as it ever will?")
+    async def readyz() -> Response:
+        """True once what the trainers published has been read to the end."""
+        state.require_ready()
+        return reply({"status": "ready"})
+
+    @routes.get("/metrics", summary="Prometheus", response_class=Response)
+    def prometheus() -> Response:
+        """Every instrument of this API; with several workers those of all."""
+        for (use_case, _), model in state.models.copy().items():
+            metrics.MODEL_AGE.labels(use_case).set(max(0.0, time.time() - model.taken_s))
+            metrics.MODEL_LEARNED.labels(use_case).set(model.pointer.learned)
+        registry = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes

@@ -1,0 +1,53 @@
+"""What the routes share: the parts of one API process, wired once."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from serving.model import Model, Models
+from serving.outbox import Outbox
+from serving.predictor import Predictor
+from serving.problem import Problem, busy
+from serving.records import Records
+from serving.versions import Versions
+from streaming.store import Store
+
+_STEP_S = 0.02
+
+
+@dataclass(frozen=True)
+class State:
+    """The parts."""
+
+    predictors: Mapping[str, Predictor]
+    """By use case."""
+    records: Records
+    models: Models
+    outbox: Outbox
+    versions: Versions
+    store: Store
+    load: Callable[[str, bytes, str], Model]
+    """(use case, data, its name) -> the model, verified."""
+    ready: Callable[[], bool]
+
+    def require_ready(self) -> None:
+        """End a request about the trainers while what they said is not read yet."""
+        if not self.ready():
+            raise busy("Not ready", "what the trainers have published is not read to its end yet: Kafka is asked")
+
+    def predictor(self, name: str) -> Predictor:
+        """The predictor of a use case; unknown names are told which there are."""
+        found = self.predictors.get(name)
+        if found is None:
+            there = ", ".join(sorted(self.predictors))
+            raise Problem(404, "Unknown use case", f"there is no use case {name!r}; there are {there}")
+        return found
+
+
+async def until(condition: Callable[[], bool], within_s: float) -> bool:
+    """Wait until it is true; tells whether it became so in time."""
+    for _ in range(round(within_s / _STEP_S)):
+        if condition():
+            return True
+        await asyncio.sleep(_STEP_S)
+    return condition()
