@@ -14,6 +14,8 @@ from streaming.merge import Dead, Merge, Place
 from streaming.settings import Kafka
 from streaming.topics import COMPACTED, CONTROL, Topic
 
+FETCH = 500
+"""Records of one fetch: more would make a slow pool wait for them, fewer cost time."""
 _ANSWER_S = 15.0
 # Compacted topics must give room back soon: their readers read them to the end at every start.
 _COMPACTED = {**COMPACTED, "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
@@ -99,9 +101,9 @@ def _wait_for_leaders(client: AdminClient, names: list[str]) -> None:
     raise Unavailable(f"the topics {', '.join(names)} were made but have no leader yet")
 
 
-def topic_ids(kafka: Kafka, names: Iterable[str]) -> dict[str, str]:
+def topic_ids(kafka: Kafka, names: Iterable[str], client: AdminClient | None = None) -> dict[str, str]:
     """Kafka's own id of each topic: a topic that was deleted and made again has another one."""
-    client = admin(kafka)
+    client = client or admin(kafka)
     futures = client.describe_topics(TopicCollection(list(names)), request_timeout=_ANSWER_S)
     try:
         return {name: str(future.result().topic_id) for name, future in futures.items()}
@@ -169,9 +171,9 @@ class Source:
             self._consumer.pause([TopicPartition(*place) for place in self._merge.offsets])
             self._paused = True
 
-    def poll(self, timeout_s: float, most: int = 500) -> int:
-        """Fetch up to `most` records into the merge; tells how many came."""
-        messages = self._consumer.consume(most, timeout_s)
+    def poll(self, timeout_s: float) -> int:
+        """Fetch up to `FETCH` records into the merge; tells how many came."""
+        messages = self._consumer.consume(FETCH, timeout_s)
         fetched = time.monotonic()
         if self._merge is not None:
             for message in messages:

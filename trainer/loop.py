@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from streaming.errors import Unavailable
-from streaming.kafka import Source
+from streaming.kafka import FETCH, Source
 from streaming.merge import Dead, Merge, Place
 from trainer import stored
 from trainer.learner import Learner
@@ -75,9 +75,10 @@ class Loop:
                 self._without_seat(stopped)
                 continue
             self._follow_switch()
-            if self._paused or not self._learn():
-                self._reading.source.poll(_POLL_S)
-            self._outputs.look()
+            behind = not self._paused and self._learn()
+            if not behind:
+                behind = self._reading.source.poll(_POLL_S) == FETCH
+            self._outputs.look(behind=behind)
             if self._outputs.report_due():
                 self._outputs.report(self._facts())
             self._save()

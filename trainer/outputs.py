@@ -24,7 +24,6 @@ class Outputs:
         """Everything published carries the epoch."""
         use_case = learner.use_case.name
         self._learner = learner
-        self._metric = type(type(learner.use_case).metric()).__name__
         self._reporter = Reporter(producer, use_case, shard, epoch)
         self._publisher = Publisher(settings.kafka, store, producer, key, (use_case, shard, epoch))
         self._views: ViewPublisher | None = None
@@ -37,11 +36,11 @@ class Outputs:
         """The compacted topics of the use case's own that are written here."""
         return [f"{use_case.name}.views"]
 
-    def look(self) -> None:
-        """Go on with what is on its way."""
+    def look(self, *, behind: bool) -> None:
+        """Go on with what is on its way; `behind`: there is much to learn before the present."""
         learner = self._learner
         counts = learner.state.counts
-        self._publisher.look(counts.learned, self._champion, self._clock(), self._metric)
+        self._publisher.look(counts.learned, self._champion, self._clock(), behind=behind)
         if self._views is not None:
             self._views.touch(learner.take_touched())
             self._views.look(learner.state.profiles, learner.clock)

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 KEPT = 10
 _EVERY_S = 0.5
+_BEHIND_S = 2.0  # while it catches up, nobody waits for the last half second
 _DEADLINE_S = 60.0
 _CHEAP_S = 0.01  # a dump that is done in ten milliseconds is not worth a fork, which takes as long
 
@@ -45,7 +46,7 @@ class Publisher:
         self.newest: Pointer | None = None
         """The last one whose pointer was published."""
 
-    def look(self, learned: int, champion: Callable[[], Candidate | None], clock: str | None, metric: str) -> None:
+    def look(self, learned: int, champion: Callable[[], Candidate | None], clock: str | None, *, behind: bool) -> None:
         """Go on with the snapshot that is on its way, or begin one when something was learned; never waits."""
         if self._upload is not None:
             if self._upload.done():
@@ -53,11 +54,11 @@ class Publisher:
                 self._upload = None
         elif self._dump is not None:
             self._look_at_child(*self._dump)
-        elif learned != self._learned and time.monotonic() >= self._next:
+        elif learned != self._learned and time.monotonic() >= self._next + (_BEHIND_S if behind else 0):
             candidate = champion()
             if candidate is not None:
                 self._learned = learned
-                self._begin(self._point(candidate, learned, clock, metric), candidate.model)
+                self._begin(self._point(candidate, learned, clock), candidate.model)
 
     def close(self) -> None:
         """Give up what is on its way."""
@@ -65,9 +66,9 @@ class Publisher:
             self._dump[1].stop()
         self._uploader.shutdown(wait=True, cancel_futures=True)
 
-    def _point(self, candidate: Candidate, learned: int, clock: str | None, metric: str) -> Pointer:
+    def _point(self, candidate: Candidate, learned: int, clock: str | None) -> Pointer:
         self._n += 1
-        values = candidate.scores.values()
+        values, metric = candidate.scores.values(), type(candidate.scores.life[0]).__name__
         return Pointer(
             use_case=self._use_case,
             shard=self._shard,
