@@ -83,7 +83,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family)
     except OSError as error:
-        reason = str(error.strerror or error)
+        reason = str(error.strerror or error).partition(" (while")[0]
         raise HeadraceError(f"{host}:{port} cannot be listened on: {reason[:1].lower()}{reason[1:]}") from None
     listener.set_inheritable(True)
     return listener

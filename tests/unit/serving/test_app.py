@@ -1,0 +1,242 @@
+"""The other routes: health, what there is to know, the switch, versions and the pin."""
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from serving.loader import Refused
+from streaming.control import training_key
+from streaming.topics import CONTROL, STATUS
+from tests.api import model, pointer
+
+
+def status(**facts) -> bytes:
+    """What a trainer says now."""
+    said = {"epoch": 1, "time": datetime.now(UTC), "training": {"wanted": True, "applied": True}, **facts}
+    return orjson.dumps(said)
+
+
+def test_alive_is_not_ready(api):
+    """Liveness depends on nothing."""
+    api.ready = False
+    assert api.client.get("/livez").status_code == 200
+    api.problem("get", "/readyz", 503)
+    api.ready = True
+    assert api.client.get("/readyz").status_code == 200
+
+
+def test_unknown_use_cases_are_told_which_there_are(api):
+    """On every route."""
+    wanted = "there is no use case 'nope'; there are heating, ruled"
+    for path in ("", "/metrics", "/models", "/sample", "/fields", "/training"):
+        assert api.problem("get", f"/v1/nope{path}", 404) == wanted
+    assert api.problem("post", "/v1/nope/predict", 404, json={}) == wanted
+    assert api.problem("put", "/v1/nope/training", 404, json={"enabled": True}) == wanted
+
+
+def test_wrong_paths_and_methods_are_problems(api):
+    """Of the same form as all others."""
+    api.problem("get", "/nope", 404)
+    api.problem("delete", "/v1/use-cases", 405)
+
+
+def test_use_cases_are_listed(api):
+    """With what is served of each."""
+    api.serve(model(pointer()))
+    heating, ruled = api.client.get("/v1/use-cases").json()["use_cases"]
+    assert (heating["name"], heating["description"]) == ("heating", "Will it be cold? Asked for each room.")
+    assert heating["model"]["snapshot"] == "1-1"
+    assert (ruled["model"], ruled["has_rules"]) == (None, True)
+
+
+def test_a_use_case_tells_its_declaration(api):
+    """Topics, candidates, metric, switch."""
+    facts = api.client.get("/v1/heating").json()
+    assert facts["topics"] == ["rooms"]
+    assert facts["candidates"] == ["logistic"]
+    assert (facts["metric"], facts["champion"], facts["pinned"]) == ("LogLoss", None, None)
+    assert facts["training"] == {"enabled": True, "applied": None}
+
+
+def test_metrics_are_what_the_trainer_said(api):
+    """A second old at most, as long as it speaks."""
+    values = {"logistic": {"LogLoss": 0.4, "rolling_LogLoss": 0.3}}
+    api.records.take(STATUS, "heating/0", status(learned=9, events=12, candidates=values, lag=3, champion="logistic"))
+    facts = api.client.get("/v1/heating/metrics").json()
+    assert (facts["learned"], facts["events"], facts["lag"], facts["champion"]) == (9, 12, 3, "logistic")
+    assert facts["candidates"] == values
+    assert facts["state"] == "learning"
+    assert facts["age_seconds"] < 5
+
+
+def test_metrics_of_what_never_learned_are_null(api):
+    """Every candidate is there all the same."""
+    facts = api.client.get("/v1/heating/metrics").json()
+    assert (facts["learned"], facts["state"]) == (0, "never started")
+    assert facts["candidates"]["logistic"]["rolling_Accuracy"] is None
+
+
+def test_nothing_is_told_of_trainers_before_they_are_read(api):
+    """`enabled: true` would be a guess."""
+    api.ready = False
+    api.problem("get", "/v1/heating/metrics", 503)
+    api.problem("get", "/v1/heating/training", 503)
+
+
+def test_a_sample_is_a_recent_request(api):
+    """Those that would not be accepted are left out."""
+    api.records.take(STATUS, "heating/0", status(recent=[{"degrees": 21.5}, {"degrees": "x"}, {"room": "R1"}, 7]))
+    assert {api.client.get("/v1/heating/sample").json()["degrees"] for _ in range(20)} == {21.5}
+
+
+def test_a_sample_is_made_up_when_there_is_none(api):
+    """Within the declared range; predict takes it."""
+    api.serve(model(pointer()))
+    sample = api.client.get("/v1/heating/sample").json()
+    assert -50 <= sample["degrees"] <= 60
+    assert api.client.post("/v1/heating/predict", json=sample).status_code == 200
+
+
+def test_fields_are_told(api):
+    """For a form."""
+    facts = api.client.get("/v1/heating/fields").json()
+    assert facts["key"] == "room"
+    assert facts["fields"][0]["description"] == "°C"
+
+
+def test_the_switch_is_on_kafka_when_it_is_answered(api):
+    """`applied` as soon as the trainer has said so."""
+
+    def trainer(topic, key, value):
+        api.records.take(topic, key, value)
+        api.records.take(STATUS, "heating/0", status(training={"wanted": False, "applied": False}))
+
+    api.outbox.listen = trainer
+    answer = api.client.put("/v1/heating/training", json={"enabled": False})
+    assert answer.json() == {"enabled": False, "applied": False}
+    assert api.outbox.sent[0][:2] == (CONTROL, training_key("heating"))
+    assert api.client.get("/v1/heating/training").json() == {"enabled": False, "applied": False}
+
+
+def test_without_a_trainer_the_switch_is_still_set(api):
+    """Who starts later reads it."""
+    api.outbox.listen = api.records.take
+    answer = api.client.put("/v1/heating/training", json={"enabled": False})
+    assert answer.json() == {"enabled": False, "applied": None}
+
+
+@pytest.mark.parametrize("body", [{}, {"enabled": "no"}, {"enabled": 1}, {"enabled": True, "more": 1}])
+def test_the_switch_is_true_or_false(api, body):
+    """Nothing that looks like it."""
+    assert api.problem("put", "/v1/heating/training", 422, json=body)
+
+
+def test_a_switch_that_kafka_does_not_take_is_an_error(api):
+    """Not an answer that is true nowhere."""
+    api.outbox.away = True
+    api.problem("put", "/v1/heating/training", 503, json={"enabled": False})
+
+
+def test_versions_are_listed_best_first(api, version):
+    """LogLoss: the lower, the better; without a value last."""
+    rolling = {1: 0.4, 2: None, 3: 0.2, 4: 0.3}
+    api.versions.known = [version(number, "o", rolling=value) for number, value in rolling.items()]
+    facts = api.client.get("/v1/heating/models").json()
+    assert [one["version"] for one in facts["models"]] == [3, 4, 1, 2]
+    assert facts["models"][0]["version_url"] == "http://mlflow/3"
+    assert facts["models"][0]["aliases"] == ["champion"]
+
+
+def test_without_mlflow_only_the_list_is_missing(api):
+    """503 here, answers elsewhere."""
+    api.versions.away = True
+    api.serve(model(pointer()))
+    api.problem("get", "/v1/heating/models", 503)
+    assert api.client.post("/v1/heating/predict", json={"degrees": 1}).status_code == 200
+
+
+@pytest.fixture
+def pinnable(api, version):
+    """Version 4 is registered; its snapshot is pruned from the store; what is pinned is served at once."""
+
+    def follow(topic, key, value):
+        api.records.take(topic, key, value)
+        pin = api.records.pin("heating")
+        api.serve(model(pointer(), pinned=pin and pin.version))
+
+    api.outbox.listen = follow
+    api.load = lambda *_: None
+    api.versions.known = [version(4, "models/heating/0/1-1.model")]
+    api.versions.snapshots = {4: b"four"}
+    return api
+
+
+def test_a_pin_copies_the_snapshot_first(pinnable):
+    """From MLflow, when the store has pruned it."""
+    assert pinnable.client.put("/v1/heating/models/pin", json={"version": 4}).json() == {"version": 4, "applied": True}
+    assert pinnable.store.objects == {"pins/heating/4.model": b"four"}
+    assert pinnable.records.pin("heating").version == 4
+    answer = pinnable.client.post("/v1/heating/predict", json={"degrees": 1}).json()
+    assert answer["model"]["version"] == 4
+
+
+def test_a_pin_takes_the_store_before_mlflow(pinnable):
+    """The object is what was registered."""
+    pinnable.store.objects["models/heating/0/1-1.model"] = b"stored"
+    pinnable.client.put("/v1/heating/models/pin", json={"version": 4})
+    assert pinnable.store.objects["pins/heating/4.model"] == b"stored"
+
+
+def test_unpin_serves_the_newest_again(pinnable):
+    """A tombstone on the control topic."""
+    pinnable.client.put("/v1/heating/models/pin", json={"version": 4})
+    answer = pinnable.client.delete("/v1/heating/models/pin")
+    assert answer.json() == {"version": None, "applied": True}
+    assert pinnable.outbox.sent[-1] == (CONTROL, "pin/heating", None)
+
+
+def test_an_unknown_version_is_not_pinned(pinnable):
+    """404, and nothing is written."""
+    assert "no version 5" in pinnable.problem("put", "/v1/heating/models/pin", 404, json={"version": 5})
+    assert pinnable.outbox.sent == []
+
+
+def test_a_version_that_is_refused_is_not_pinned(pinnable):
+    """409 with the reason."""
+
+    def refuse(*_):
+        raise Refused("damaged", "version 4 of heating: its signature is wrong")
+
+    pinnable.load = refuse
+    assert "signature" in pinnable.problem("put", "/v1/heating/models/pin", 409, json={"version": 4})
+    assert (pinnable.outbox.sent, pinnable.store.objects) == ([], {})
+
+
+def test_without_mlflow_a_copy_made_before_is_pinned(pinnable):
+    """Rolling back must not depend on it."""
+    pinnable.versions.away = True
+    pinnable.problem("put", "/v1/heating/models/pin", 503, json={"version": 4})
+    pinnable.store.objects["pins/heating/4.model"] = b"four"
+    assert pinnable.client.put("/v1/heating/models/pin", json={"version": 4}).json()["applied"]
+
+
+def test_prometheus_reads_age_and_counts(api):
+    """Of each model that is served."""
+    api.serve(model(pointer(n=5)))
+    text = api.client.get("/metrics").text
+    assert 'headrace_model_learned{use_case="heating"} 500.0' in text
+    assert 'headrace_model_age_seconds{use_case="heating"}' in text
+
+
+def test_openapi_is_written_out_for_each_use_case(api):
+    """Its own request, an example that is valid, no `{use_case}`."""
+    document = api.client.get("/openapi.json").json()
+    assert not [path for path in document["paths"] if "{" in path]
+    body = document["paths"]["/v1/heating/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"] == {"$ref": "#/components/schemas/heating-request"}
+    assert set(document["components"]["schemas"]["heating-request"]["properties"]) == {"degrees", "room", "id"}
+    api.serve(model(pointer()))
+    example = body["examples"]["by features"]["value"]
+    assert api.client.post("/v1/heating/predict", json=example).status_code == 200
+    assert api.client.get("/docs").status_code == 200
