@@ -11,17 +11,17 @@ from streaming.pins import pin_key, pin_record
 from streaming.snapshots import Pointer
 from streaming.topics import CONTROL, MODELS, STATUS
 
-NOW = datetime.now(UTC)
+BEGAN = datetime.now(UTC)
 
 
 def pointer(epoch: int, n: int, shard: str = "0") -> Pointer:
     """A pointer to a snapshot of churn."""
-    return Pointer("churn", shard, epoch, n, "logistic", 10 * n, None, "ROCAUC", 0.7, 0.8, NOW.isoformat())
+    return Pointer("churn", shard, epoch, n, "logistic", 10 * n, None, "ROCAUC", 0.7, 0.8, BEGAN.isoformat())
 
 
 def status(epoch: int, learned: int, *, seconds: float = 0.0, applied: bool = True) -> bytes:
     """A trainer's status, said so many seconds from now."""
-    said = (NOW + timedelta(seconds=seconds)).isoformat()
+    said = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     training = {"wanted": applied, "applied": applied}
     return orjson.dumps({"epoch": epoch, "learned": learned, "time": said, "training": training})
 
