@@ -8,7 +8,7 @@ import structlog
 
 from streaming.errors import Unavailable
 from streaming.tracking import connect
-from streaming.versions import Version, first_line, links, read
+from streaming.versions import Version, in_short, links, read
 from streaming.versions import Versions as Registered
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Versions:
         return connect(self._uri)
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        return Unavailable(f"MLflow at {self._uri} does not answer ({first_line(error)})")
+        return Unavailable(f"MLflow at {self._uri} does not answer ({in_short(error)})")
 
     def _run(self) -> None:
         away = False
@@ -111,7 +111,7 @@ class Versions:
                 away = False
             except Exception as error:  # noqa: BLE001  # as above: the map stays as it is
                 if not away:
-                    log.warning("MLflow does not answer: versions are not known", reason=first_line(error))
+                    log.warning("MLflow does not answer: versions are not known", reason=in_short(error))
                 away = True
 
     def _refresh(self) -> None:
