@@ -106,9 +106,9 @@ class Checkpoints:
             del self._kept[0]
 
     def check_owner(self) -> None:
-        """Raise `Fenced` when somebody has written a number after ours."""
+        """Raise `Fenced` when somebody has written a number after ours; any thread may ask."""
         highest = max(self._numbers(), default=0)
-        if highest > self._last:
+        if highest > self._last and not self._is_mine(highest):  # ours: just put by another thread
             raise self._fenced(highest)
 
     def _newest(self, numbers: list[int]) -> tuple[str | None, Stored | None, list[str]]:

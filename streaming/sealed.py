@@ -25,6 +25,11 @@ def library_version() -> str:
     return version("river")
 
 
+def same_library(version: str) -> bool:
+    """Whether what this River wrote can be loaded by ours."""
+    return version.split(".")[:2] == library_version().split(".")[:2]
+
+
 def seal(header: Header, content: bytes, key: bytes) -> bytes:
     """Compress, describe and sign `content`."""
     body = zstandard.ZstdCompressor(level=1).compress(content)

@@ -59,6 +59,24 @@ class Settings(BaseSettings):
     checkpoint_every_s: float = Field(default=5.0, gt=0)
     checkpoint_deadline_s: float = Field(default=120.0, gt=0)
     """A checkpoint's child that takes longer is ended and counted as a failure."""
+    archive_rows: int = Field(default=100_000, ge=1)
+    """The archive commits when so many rows of a topic wait,"""
+    archive_every_s: float = Field(default=5.0, gt=0)
+    """or when the first of them has waited for so long."""
+    archive_compact_every_s: float = Field(default=600.0, gt=0)
+    """How often small files of the archive are put together."""
+    archive_vacuum_every_s: float = Field(default=86_400.0, gt=0)
+    """How often files that no longer belong to the archive are deleted,"""
+    archive_keep_h: int = Field(default=168, ge=0)
+    """once they have been out of it for so many hours; readers of an older version need them."""
+    mlflow_tracking_uri: Annotated[str | None, BeforeValidator(_empty_is_none)] = Field(
+        default=None, validation_alias="MLFLOW_TRACKING_URI"
+    )
+    """MLflow's own name, without the prefix; not set: no curves, no registered versions."""
+    register_every_s: float = Field(default=60.0, ge=0)
+    """Between two registered versions at least so long;"""
+    register_max_age_s: float = Field(default=600.0, gt=0)
+    """a version older than this is followed by another, even one that is no better."""
 
 
 def load_settings() -> Settings:
@@ -75,8 +93,13 @@ def load_settings() -> Settings:
 
 def unknown_names() -> list[str]:
     """Names in the environment that look like settings of ours and are none."""
-    known = {f"HEADRACE_{name.upper()}" for name in Settings.model_fields}
+    known = {_name(field) for field in Settings.model_fields}
     return sorted(name for name in os.environ if name.startswith("HEADRACE_") and name.split("__")[0] not in known)
+
+
+def _name(field: str) -> str:
+    """A setting's name in the environment."""
+    return str(Settings.model_fields[field].validation_alias or f"HEADRACE_{field.upper()}")
 
 
 def _sentence(error: ValidationError) -> str:
@@ -97,7 +120,7 @@ def masked(settings: Settings) -> dict[str, Any]:
             for part, inner in value.items():
                 shown[f"HEADRACE_KAFKA__{part.upper()}"] = _mask_config(inner) if isinstance(inner, dict) else inner
         else:
-            shown[f"HEADRACE_{name.upper()}"] = _mask_url(value) if isinstance(value, str) else value
+            shown[_name(name)] = _mask_url(value) if isinstance(value, str) else value
     return shown
 
 

@@ -19,6 +19,17 @@ def signing_key(settings: Settings) -> bytes:
         raise HeadraceError(f"the signing key {SIGNING_KEY_FILE} cannot be made or read: {error.strerror}") from None
 
 
+def verifying_key(settings: Settings) -> bytes:
+    """The same for a reader, which never makes a key: nothing was signed with a new one."""
+    if settings.signing_key is not None:
+        return settings.signing_key.get_secret_value().encode()
+    try:
+        return SIGNING_KEY_FILE.read_text().strip().encode()
+    except OSError:
+        where = SIGNING_KEY_FILE.absolute()
+        raise HeadraceError(f"HEADRACE_SIGNING_KEY is not set, and there is no {where}: set the key") from None
+
+
 def _local_key() -> bytes:
     SIGNING_KEY_FILE.parent.mkdir(parents=True, exist_ok=True)
     fresh = SIGNING_KEY_FILE.with_name(f"{SIGNING_KEY_FILE.name}.{os.getpid()}")

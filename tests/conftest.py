@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from headrace.local.kafka import LocalKafka
+from headrace.local.mlflow import LocalMLflow
 from tests.support import CommandLine
 
 
@@ -14,6 +15,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real broker that lives as long as the test run: give topics names of your own (`unique`)."""
     with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMLflow]:
+    """A real MLflow that lives as long as the test run: give use cases names of your own."""
+    with LocalMLflow(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -28,5 +36,5 @@ def cli(tmp_path) -> Iterator[CommandLine]:
 def _no_settings(monkeypatch) -> None:
     """Settings of the person who runs the tests must not reach them."""
     for name in list(os.environ):
-        if name.startswith("HEADRACE_"):
+        if name.startswith("HEADRACE_") or name == "MLFLOW_TRACKING_URI":
             monkeypatch.delenv(name)

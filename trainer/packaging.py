@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mlflow.types.schema import ColSpec
 
 _CODE = Path(__file__).with_name("pyfunc_model.py")
-_TYPES = {"number": "double", "integer": "long", "boolean": "boolean", "string": "string"}
+# Numbers are left to the request's own validator: MLflow would refuse 2 where it is told of floats, the API does not.
+_TYPES = {"boolean": "boolean", "string": "string"}
 
 
 def pack(
@@ -61,7 +62,7 @@ def whole(request: type, example: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def signature(request: type) -> "ModelSignature":
-    """What MLflow checks of a row, by the request's fields; the probability columns depend on the labels learned."""
+    """The request's fields as MLflow shows and checks them; which probabilities come out depends on the labels."""
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
@@ -77,8 +78,6 @@ def _column(described: dict[str, Any], name: str, field: dict[str, Any], require
     if "$ref" in field:
         field = described["$defs"][field["$ref"].rpartition("/")[2]]
     kind = _TYPES.get(field.get("type", ""))
-    if kind == "long" and not required:
-        kind = "double"  # a table with gaps holds its whole numbers as floats
     if kind is None:
         return ColSpec(AnyType(), name, required=required)  # type: ignore[no-untyped-call]
     return ColSpec(DataType[kind], name, required=required)

@@ -72,20 +72,36 @@ class Registrar:
             self._changed.notify()
         self._thread.join(timeout_s)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it is at work; another trainer's claim ends it."""
+        return self._thread.is_alive()
+
+    @property
+    def points(self) -> int:
+        """Points of the curves that MLflow has not taken yet."""
+        return len(self._curves)
+
     def _run(self) -> None:
-        visit_s, newest = 0.0, None
-        while not self._fenced:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stop or self._facts is not None)
-                facts, self._facts, stop = self._facts, None, self._stop
-            newest = facts or newest
-            if newest is not None:
+        newest, unvisited, stop, visit_s = None, False, False, 0.0
+        while not (stop or self._fenced):
+            facts, stop = self._next(visit_s - time.monotonic() if unvisited else None)
+            if facts is not None:
+                newest = facts
                 self._choose(newest)
-                if newest.checkpointed is not None and (stop or time.monotonic() >= visit_s):
-                    self._visit(newest, last=stop)
-                    visit_s = time.monotonic() + _EVERY_S
-            if stop:
-                return
+            if newest is None or newest.checkpointed is None:
+                continue
+            unvisited = unvisited or facts is not None
+            if stop or (unvisited and time.monotonic() >= visit_s):
+                self._visit(newest, last=stop)
+                unvisited, visit_s = self._away, time.monotonic() + _EVERY_S
+
+    def _next(self, timeout_s: float | None) -> tuple[RegistryFacts | None, bool]:
+        """What was offered since, and whether it was the last; waits for it, or until it is time for a visit."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop or self._facts is not None, timeout_s)
+            facts, self._facts = self._facts, None
+            return facts, self._stop
 
     def _choose(self, facts: RegistryFacts) -> None:
         """Keep a snapshot that is worth a version until a checkpoint covers it."""

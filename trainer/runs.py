@@ -33,6 +33,9 @@ class Curves:
         self._points: deque[tuple[_Point, ...]] = deque(maxlen=_KEPT)
         self._learned = -1
 
+    def __len__(self) -> int:
+        return len(self._points)
+
     def add(self, facts: RegistryFacts, now_s: float) -> None:
         """One more point for each candidate, unless nothing was learned since the last."""
         if facts.learned == self._learned:

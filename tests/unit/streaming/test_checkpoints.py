@@ -174,3 +174,10 @@ def test_a_store_that_cannot_be_written_says_which_object(tmp_path):
 def test_a_wrong_store_address_is_one_sentence(url):
     with pytest.raises(HeadraceError, match="HEADRACE_STORE must be"):
         Store(url)
+
+
+def test_a_checkpoint_that_another_thread_has_just_put_does_not_fence_its_writer(store):
+    first = writer(store)
+    first.claim(content)
+    store.put_new(f"{first.prefix}/{first.next_number:012d}.ckpt", first.sealer({})(b"one"))
+    first.check_owner()
