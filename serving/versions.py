@@ -8,7 +8,7 @@ import structlog
 
 from streaming.errors import Unavailable
 from streaming.tracking import connect
-from streaming.versions import Version, in_short, links, read
+from streaming.versions import Version, links, read
 from streaming.versions import Versions as Registered
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Versions:
         return connect(self._uri)
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        return Unavailable(f"MLflow at {self._uri} does not answer ({in_short(error)})")
+        return Unavailable(f"MLflow at {self._uri} does not answer ({_short(error)})")
 
     def _run(self) -> None:
         away = False
@@ -111,7 +111,7 @@ class Versions:
                 away = False
             except Exception as error:  # noqa: BLE001  # as above: the map stays as it is
                 if not away:
-                    log.warning("MLflow does not answer: versions are not known", reason=in_short(error))
+                    log.warning("MLflow does not answer: versions are not known", reason=_short(error))
                 away = True
 
     def _refresh(self) -> None:
@@ -120,3 +120,7 @@ class Versions:
             page = client.search_model_versions(f"name = '{use_case}'", _NEWEST, order_by=["version_number DESC"])
             for version in filter(None, map(read, page)):
                 self._by_object[version.object] = version.number
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
