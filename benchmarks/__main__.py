@@ -1,5 +1,6 @@
 """`make bench`: every benchmark, one after the other, on a real broker of its own."""
 
+import multiprocessing
 import platform
 import sys
 import tempfile
@@ -18,7 +19,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, LocalKafka(Path(folder) / "kafka") as broker:
         for name, module in (("learning", learning), ("checkpoint", checkpoint), ("recovery", recovery)):
             if name in chosen:
-                module.run(Path(folder), broker.bootstrap)
+                # Each in a process of its own: what one leaves in memory would be forked and counted in the next.
+                process = multiprocessing.get_context("spawn").Process(
+                    target=module.run, args=(Path(folder), broker.bootstrap)
+                )
+                process.start()
+                process.join()
+                if process.exitcode:
+                    sys.exit(f"{name} failed")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ def run(folder: Path, bootstrap: str) -> None:
     learning.fill(bootstrap, pages.PAGES, values)
     took = []
     process = start(folder, bootstrap)
+    wait(process)
     for _ in range(_TIMES):
-        wait(process)
+        time.sleep(1.5)  # some checkpoints
         process.kill()
         process.wait()
         started = time.perf_counter()

@@ -1,5 +1,6 @@
 """Kafka: client settings, topics that are made when missing, and the source that feeds the event-time merge."""
 
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -111,6 +112,13 @@ def topic_ids(kafka: Kafka, names: Iterable[str], client: AdminClient | None = N
         raise Unavailable(f"Kafka cannot describe its topics: {error.args[0].str()}") from None
 
 
+def close_within(consumer: Consumer, seconds: float = 5.0) -> None:
+    """Leave the group and close, but do not wait for brokers that are away: everything worth keeping is stored."""
+    thread = threading.Thread(target=consumer.close, name="close", daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
 class Source:
     """Reads a use case's topics from given offsets into a `Merge`.
 
@@ -199,8 +207,8 @@ class Source:
         self._consumer.commit(offsets=[TopicPartition(*place, at) for place, at in offsets.items()], asynchronous=True)
 
     def close(self) -> None:
-        """Leave."""
-        self._consumer.close()
+        """Leave; a broker that is away is not waited for."""
+        close_within(self._consumer)
 
     def _take(self, merge: Merge, message: Message, fetched: float) -> None:
         place: tuple[str, int] = (message.topic(), message.partition())  # type: ignore[assignment]  # always set

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from streaming.control import apply, wants_training
 from streaming.errors import HeadraceError
-from streaming.kafka import client_config
+from streaming.kafka import client_config, close_within
 from streaming.settings import Kafka
 from streaming.topics import CONTROL
 
@@ -68,7 +68,7 @@ class Seat:
 
     def leave(self) -> None:
         """Give the seat up."""
-        self._consumer.close()
+        close_within(self._consumer)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign([TopicPartition(p.topic, p.partition, OFFSET_BEGINNING) for p in partitions])

@@ -283,3 +283,19 @@ def test_what_is_wrong_is_said_in_one_sentence(cli, arguments, environment, code
     assert run.returncode == code
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_asked_to_stop_while_kafka_is_away_it_leaves_soon_and_nothing_is_lost(tmp_path, cli):
+    with LocalKafka(tmp_path / "kafka") as broker:
+        cli.environment |= {"HEADRACE_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap, "HEADRACE_INSTANCE": "one"}
+        make_topic(broker.bootstrap, "telecom.usage", partitions=2)
+        days = [json.dumps(USAGE | {"date": f"2026-01-{day:02d}"}).encode() for day in range(1, 21)]
+        fill(broker.bootstrap, "telecom.usage", [("C1", day) for day in days])
+        trainer = cli.start("train", "plan")
+        wait_for(lambda: newest(broker.bootstrap, "plan")["learned"] == 20, what="learning")
+        broker.stop()
+        trainer.process.send_signal(signal.SIGTERM)
+        assert trainer.finish(40) == 0
+        broker.start()
+        broker.wait_until_ready()
+        assert last_json(cli("train", "plan", "--until-end").stdout)["learned"] == 20
