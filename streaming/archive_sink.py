@@ -1,0 +1,180 @@
+"""One topic's way into its table: rows are collected, dead letters delivered, then one commit takes both."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from confluent_kafka import Message, Producer
+
+from streaming import deadletters
+from streaming.archive import Archived, Table
+from streaming.archive_batch import Batch
+from streaming.archive_schema import Columns
+from streaming.codec import Codec
+from streaming.errors import HeadraceError, Unavailable
+from streaming.patience import Patience
+from streaming.settings import Settings
+from streaming.topics import Topic
+
+_MOST_BYTES = 64_000_000
+_DELIVERY_S = 5.0
+_LOOK_S = 0.5
+
+
+class Recreated(HeadraceError):
+    """The topic was deleted and made again: what was read of the old one and not archived is gone for good."""
+
+
+class Sink:
+    """Collects the rows of a topic's partitions and commits them; a batch that failed is tried again as it is."""
+
+    def __init__(self, settings: Settings, topic: Topic, letters: Producer, topic_id: Callable[[str], str]) -> None:
+        """`letters` delivers dead letters; `topic_id` asks Kafka for the topic's present id."""
+        self.topic = topic
+        self._settings, self._letters, self._ask_id = settings, letters, topic_id
+        self._codec, self._columns = Codec(topic), Columns(topic)
+        self.table = Table(settings.store, topic.name, self._columns.schema, keep_h=settings.archive_keep_h)
+        self.partitions: list[int] = []
+        self.count = 0
+        """Partitions of the topic, those of other copies included."""
+        self.next: dict[int, int] = {}
+        """The next offset to read of every owned partition."""
+        self.commits = self.dead = self.written = 0
+        """Since the start."""
+        self._id = ""
+        self._frozen: Batch | None = None
+        self._patience = Patience(topic=topic.name)
+        self._began = 0.0
+        self._looked = 0.0
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what was read and not archived, and own nothing."""
+        self._batch = Batch(self.topic, self._codec, self._columns, self._id)
+        self._frozen = None
+        self.partitions, self.next = [], {}
+
+    def begin(self, partitions: list[int]) -> Archived:
+        """Take over these partitions: the last archived offset of each."""
+        self._id = self._ask_id(self.topic.name)
+        self.drop()
+        archived = self.table.own(self._id, partitions)
+        self.partitions = partitions
+        return archived
+
+    def verify(self) -> None:
+        """See whether somebody else has archived our partitions since our last commit: `Fenced` when so."""
+        self.table.look(self._id)
+        self.table.settle()
+
+    @property
+    def archived(self) -> dict[int, int]:
+        """The last archived offset of every owned partition that has one."""
+        return {part: last for part, last in self.table.archived.items() if last is not None}
+
+    @property
+    def blocked(self) -> bool:
+        """The last commit failed: what is read now would only take room."""
+        return self._frozen is not None
+
+    @property
+    def empty(self) -> bool:
+        """Everything that was read is archived."""
+        return self._frozen is None and not self._batch.last
+
+    def add(self, partition: int, messages: Sequence[Message]) -> None:
+        """Add the next records of a partition."""
+        if partition not in self.next:
+            return  # fetched before the partition was taken away
+        if not self._batch.last:
+            self._began = time.monotonic()
+        self._batch.add(partition, messages)
+        self.next[partition] = self._batch.last[partition] + 1
+
+    def passed(self, partition: int, offset: int) -> None:
+        """Note that there is nothing to archive before this offset."""
+        if partition in self.next:
+            self.next[partition] = max(self.next[partition], offset)
+
+    def due(self) -> bool:
+        """There is enough to commit, or it has waited long enough, or a failed commit may be tried again."""
+        if self._frozen is not None:
+            return self._patience.ready
+        batch = self._batch
+        return bool(batch.last) and (
+            batch.rows >= self._settings.archive_rows
+            or batch.size >= _MOST_BYTES
+            or time.monotonic() - self._began >= self._settings.archive_every_s
+        )
+
+    def flush(self) -> bool:
+        """Commit what was read; False when that has to be tried again."""
+        batch = self._frozen or self._batch
+        if batch.last:
+            if self._frozen is None:
+                self._frozen = batch
+                self._batch = Batch(self.topic, self._codec, self._columns, self._id)
+                self._began = time.monotonic()
+            try:
+                self._commit(batch)
+            except Unavailable as error:
+                self._patience.failed(error)
+                return False
+        self._frozen = None
+        self._patience.succeeded()
+        return True
+
+    def reached(self, ends: dict[int, int]) -> bool:
+        """Everything before these offsets is archived, by this copy or another one."""
+        if not self.empty or any(self.next[part] < end for part, end in ends.items() if part in self.next):
+            return False
+        others = [part for part in ends if part not in self.next]
+        if others and time.monotonic() - self._looked >= _LOOK_S:
+            self._looked = time.monotonic()
+            self.look()
+        return all((self.table.last_of(part) or 0) + 1 >= ends[part] for part in others)
+
+    def look(self) -> None:
+        """See what the table holds by now."""
+        with contextlib.suppress(Unavailable):
+            self._id = self._id or self._ask_id(self.topic.name)
+            self.table.look(self._id)
+
+    def summary(self, partitions: Iterable[int]) -> dict[str, Any]:
+        """Rows of the table, rows and dead letters of this run, and the next offset of each partition."""
+        last = {part: self.table.last_of(part) for part in partitions}
+        next_ = {part: 0 if at is None else at + 1 for part, at in last.items()} | self.next
+        return {
+            "rows": self.table.rows,
+            "written": self.written,
+            "dead": self.dead,
+            "offsets": {str(part): next_[part] for part in sorted(next_)},
+        }
+
+    def _commit(self, batch: Batch) -> None:
+        """The rows last: a crash above writes the same dead letters again, under the same keys."""
+        frame = batch.frame()
+        self._deliver(batch)
+        if self._ask_id(self.topic.name) != self._id:
+            raise Recreated(f"{self.topic.name} was deleted and made again")
+        self.table.append(frame, batch.last)
+        self.commits += 1
+        self.dead += batch.buried
+        self.written += len(frame)
+
+    def _deliver(self, batch: Batch) -> None:
+        while batch.dead:
+            try:
+                deadletters.send(self._letters, batch.dead[0], epoch=0)
+            except BufferError:
+                self._wait_for_delivery()
+                continue
+            batch.dead.popleft()
+        if batch.buried:
+            self._wait_for_delivery()
+
+    def _wait_for_delivery(self) -> None:
+        if self._letters.flush(_DELIVERY_S):
+            servers = self._settings.kafka.bootstrap_servers
+            raise Unavailable(f"Kafka at {servers} has not taken the dead letters of {self.topic.name}")

@@ -1,0 +1,74 @@
+"""Upkeep of the archive's tables on a thread: small files put together, the log shortened, dead files deleted.
+
+Each step is a commit of its own through a handle of its own, and removes nothing that the newest version still names.
+None of them carries a `txn`, and the log checkpoint keeps those there are: who archives is not disturbed.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from streaming.archive import storage_options
+from streaming.settings import Settings
+
+log = structlog.get_logger()
+
+_TARGET_BYTES = 64_000_000
+_PATIENCE_S = 8.0
+
+
+def compact(url: str) -> int:
+    """Put small files together and write a log checkpoint; how many files fewer there are."""
+    table = DeltaTable(url, storage_options=storage_options(url))
+    done = table.optimize.compact(target_size=_TARGET_BYTES, max_concurrent_tasks=1)
+    if done["numFilesRemoved"]:
+        table.create_checkpoint()
+    return int(done["numFilesRemoved"] - done["numFilesAdded"])
+
+
+def vacuum(url: str, keep_h: int) -> int:
+    """Delete files that no version of the last `keep_h` hours names; how many."""
+    table = DeltaTable(url, storage_options=storage_options(url))
+    return len(table.vacuum(retention_hours=keep_h, dry_run=False, enforce_retention_duration=False, full=True))
+
+
+class Upkeep:
+    """Looks after the tables that `urls` names at the time, one after the other."""
+
+    def __init__(self, settings: Settings, urls: Callable[[], Iterable[str]]) -> None:
+        """Start the thread."""
+        self._settings, self._urls = settings, urls
+        self._stop = threading.Event()
+        self._vacuumed = -settings.archive_vacuum_every_s
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the step in hand finish, for a while: one that is cut short has changed nothing."""
+        self._stop.set()
+        self._thread.join(_PATIENCE_S)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._settings.archive_compact_every_s):
+            vacuums = time.monotonic() - self._vacuumed >= self._settings.archive_vacuum_every_s
+            for url in self._urls():
+                self._look_after(url, vacuums=vacuums)
+            if vacuums:
+                self._vacuumed = time.monotonic()
+
+    def _look_after(self, url: str, *, vacuums: bool) -> None:
+        """A step that fails (the store is away, another copy was faster) is left to the next turn."""
+        try:
+            fewer = compact(url)
+            deleted = vacuum(url, self._settings.archive_keep_h) if vacuums and not self._stop.is_set() else 0
+        except TableNotFoundError:
+            return
+        except (DeltaError, OSError, ValueError) as error:
+            log.warning("upkeep is left to the next turn", table=url, reason=str(error).split("\n")[0])
+            return
+        if fewer or deleted:
+            log.info("tidied up", table=url, files_fewer=fewer, files_deleted=deleted)
