@@ -38,7 +38,7 @@ def run(folder: Path, bootstrap: str) -> None:
     pauses, seconds, child_peak = [], [], 0
     for offset in range(_TIMES):
         started = time.perf_counter()
-        saver.start(lambda: pickle.dumps(model, 5), {Place("x", 0): offset})
+        saver.start(lambda: pickle.dumps(model, 5), {Place("x", 0): offset}, offset)
         pauses.append(time.perf_counter() - started)
         while saver.busy:
             saver.look()

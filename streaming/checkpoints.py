@@ -33,6 +33,7 @@ class Stored:
 class Claim:
     """The right to write: `epoch` is its number, `learner` the id of the learner's life."""
 
+    shard: str
     epoch: int
     learner: str
     state: Any
@@ -72,7 +73,7 @@ class Checkpoints:
             header["state"] = state.number if state else None
             if self._store.put_new(self._object(number), sealed.seal(header, b"", self._key)) or self._is_mine(number):
                 break
-        self._claim = Claim(number, header["learner"], prepared, warnings)
+        self._claim = Claim(self._name["shard"], number, header["learner"], prepared, warnings)
         self._last = number
         self._kept = [*(n for n in state.header["kept"] if n in numbers), state.number] if state else []
         self.check_owner()

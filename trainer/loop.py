@@ -78,17 +78,17 @@ class Loop:
             behind = not self._paused and self._learn()
             if not behind:
                 behind = self._reading.source.poll(_POLL_S) == FETCH
-            self._outputs.look(behind=behind)
+            self._outputs.look(self._reading.merge.offsets, behind=behind)
             if self._outputs.report_due():
-                self._outputs.report(self._facts())
+                self._outputs.report(self._facts(), self._saver.saved_learned)
             self._save()
 
     def conclude(self) -> None:
         """Bring the last state to the store, and say where we are."""
         offsets = self._reading.merge.offsets
-        self._saver.finish(self._dump, offsets, _LAST_CHECKPOINT_S)
+        self._saver.finish(self._dump, offsets, self._learner.state.counts.learned, _LAST_CHECKPOINT_S)
         self._reading.source.commit(offsets)
-        self._outputs.report(self._facts())
+        self._outputs.report(self._facts(), self._saver.saved_learned)
 
     def _learn(self) -> bool:
         """Learn for a while; tells whether there is more to learn without fetching."""
@@ -114,7 +114,7 @@ class Loop:
             with contextlib.suppress(Exception):  # a hint for lag monitors: never worth a word
                 self._reading.source.commit(saver.saved_offsets)
         if saver.due() and offsets != saver.saved_offsets:
-            saver.start(self._dump, offsets)
+            saver.start(self._dump, offsets, self._learner.state.counts.learned)
 
     def _follow_switch(self) -> None:
         if self._paused == (not self._seat.training_wanted):

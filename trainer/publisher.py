@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from streaming.store import Store
 from streaming.topics import MODELS
 from trainer.candidates import Candidate
 from trainer.fork import Dump, Failed
-from trainer.saver import SHARE
+from trainer.saver import SHARE, Offsets
 
 log = structlog.get_logger()
 
@@ -26,6 +27,16 @@ _EVERY_S = 0.5
 _BEHIND_S = 2.0  # while it catches up, nobody waits for the last half second
 _DEADLINE_S = 60.0
 _CHEAP_S = 0.01  # a dump that is done in ten milliseconds is not worth a fork, which takes as long
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the learner is."""
+
+    learned: int
+    clock: str | None
+    """Event time, ISO 8601."""
+    offsets: Offsets
 
 
 class Publisher:
@@ -40,13 +51,14 @@ class Publisher:
         self._cost_s = _DEADLINE_S  # not known yet: fork first
         self._next = 0.0
         self._dump: tuple[Pointer, Dump] | None = None
+        self._offsets: dict[str, Offsets] = {}
         self._upload: Future[None] | None = None
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._away = False
         self.newest: Pointer | None = None
         """The last one whose pointer was published."""
 
-    def look(self, learned: int, champion: Callable[[], Candidate | None], clock: str | None, *, behind: bool) -> None:
+    def look(self, progress: Progress, champion: Callable[[], Candidate | None], *, behind: bool) -> None:
         """Go on with the snapshot that is on its way, or begin one when something was learned; never waits."""
         if self._upload is not None:
             if self._upload.done():
@@ -54,11 +66,13 @@ class Publisher:
                 self._upload = None
         elif self._dump is not None:
             self._look_at_child(*self._dump)
-        elif learned != self._learned and time.monotonic() >= self._next + (_BEHIND_S if behind else 0):
+        elif progress.learned != self._learned and time.monotonic() >= self._next + (_BEHIND_S if behind else 0):
             candidate = champion()
             if candidate is not None:
-                self._learned = learned
-                self._begin(self._point(candidate, learned, clock), candidate.model)
+                self._learned = progress.learned
+                pointer = self._point(candidate, progress)
+                self._offsets = {pointer.snapshot: progress.offsets, **dict(list(self._offsets.items())[:1])}
+                self._begin(pointer, candidate.model)
 
     def close(self) -> None:
         """Give up what is on its way."""
@@ -66,7 +80,11 @@ class Publisher:
             self._dump[1].stop()
         self._uploader.shutdown(wait=True, cancel_futures=True)
 
-    def _point(self, candidate: Candidate, learned: int, clock: str | None) -> Pointer:
+    def offsets_of(self, pointer: Pointer) -> Offsets:
+        """The offsets that the learner had consumed when this snapshot, the newest or the one before, was taken."""
+        return self._offsets.get(pointer.snapshot, {})
+
+    def _point(self, candidate: Candidate, progress: Progress) -> Pointer:
         self._n += 1
         values, metric = candidate.scores.values(), type(candidate.scores.life[0]).__name__
         return Pointer(
@@ -75,8 +93,8 @@ class Publisher:
             epoch=self._epoch,
             n=self._n,
             candidate=candidate.name,
-            learned=learned,
-            event_time=clock,
+            learned=progress.learned,
+            event_time=progress.clock,
             metric=metric,
             value=values[metric],
             rolling=values[f"rolling_{metric}"],

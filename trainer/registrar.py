@@ -11,7 +11,7 @@ from streaming.settings import Settings
 from streaming.store import Store
 from streaming.tracking import connect
 from streaming.usecase import UseCase
-from streaming.versions import Version, first_line, model_name
+from streaming.versions import Version, in_short, model_name
 from trainer.registration import Pace, RegistryFacts, covered, reason
 from trainer.registry import Held, Registry
 from trainer.runs import Curves, Runs
@@ -173,7 +173,7 @@ class Registrar:
     def _tell(self, error: Exception | None) -> None:
         """One line when MLflow goes away, and one when it is back."""
         if error is not None and not self._away:
-            reason = first_line(error)
+            reason = in_short(error)
             log.warning("MLflow does not answer: curves and versions wait", use_case=self._use_case.name, reason=reason)
         if error is None and self._away:
             log.info("MLflow answers again", use_case=self._use_case.name)

@@ -19,11 +19,20 @@ SHARE = 10
 """Checkpoints take at most a tenth of a core, snapshots another."""
 
 
+def by_topic(offsets: Offsets) -> dict[str, dict[str, int]]:
+    """Offsets as JSON has them: topic, partition as text, next offset."""
+    found: dict[str, dict[str, int]] = {}
+    for place, offset in sorted(offsets.items()):
+        found.setdefault(place.topic, {})[str(place.partition)] = offset
+    return found
+
+
 @dataclass
 class _Draft:
     """One checkpoint on its way: what it will cover, its dump, and the object once that is done."""
 
     offsets: Offsets
+    learned: int
     started: float
     dump: Dump
     sealed: bytes = b""
@@ -50,6 +59,8 @@ class Saver:
         self._next = time.monotonic() + every_s
         self.saved_at: float | None = None
         self.saved_offsets: Offsets = {}
+        self.saved_learned: int | None = None
+        """Examples learned in the newest checkpoint that is in the store; None while there is none."""
         self.failures = 0
         self.pause_s = 0.0
         self.size = 0
@@ -67,15 +78,12 @@ class Saver:
         """Raise `Fenced` when another trainer has claimed."""
         self._checkpoints.check_owner()
 
-    def start(self, dump: Callable[[], bytes], offsets: Offsets) -> None:
+    def start(self, dump: Callable[[], bytes], offsets: Offsets, learned: int) -> None:
         """Fork a child that writes what `dump` gives; the caller goes on at once."""
-        by_topic: dict[str, dict[str, int]] = {}
-        for place, offset in offsets.items():
-            by_topic.setdefault(place.topic, {})[str(place.partition)] = offset
-        seal = self._checkpoints.sealer({"offsets": by_topic})
+        seal = self._checkpoints.sealer({"offsets": by_topic(offsets)})
         child = Dump(lambda: seal(dump()), self._deadline_s)
         self.pause_s = child.pause_s
-        self._draft = _Draft(offsets, time.monotonic(), child)
+        self._draft = _Draft(offsets, learned, time.monotonic(), child)
 
     def look(self) -> None:
         """Go on with the checkpoint that is on its way, without waiting; `Fenced` when another trainer writes."""
@@ -89,14 +97,14 @@ class Saver:
         elif time.monotonic() >= self._next:
             self._upload = self._uploader.submit(self._put, draft.sealed)
 
-    def finish(self, dump: Callable[[], bytes], offsets: Offsets, within_s: float) -> None:
+    def finish(self, dump: Callable[[], bytes], offsets: Offsets, learned: int, within_s: float) -> None:
         """Bring the state that is now to the store, and wait for it; raises what stops it."""
         deadline = time.monotonic() + within_s
         while True:
             if self._draft is None:
                 if offsets == self.saved_offsets:
                     return
-                self.start(dump, offsets)
+                self.start(dump, offsets, learned)
             self.look()
             if time.monotonic() > deadline:
                 raise Unavailable(f"the last checkpoint could not be stored within {within_s:g} s; nothing is lost")
@@ -136,7 +144,7 @@ class Saver:
             self._next = time.monotonic() + 1
             log.warning("checkpoint not stored, tried again each second", reason=str(error))
             return
-        self.saved_at, self.saved_offsets = time.monotonic(), draft.offsets
+        self.saved_at, self.saved_offsets, self.saved_learned = time.monotonic(), draft.offsets, draft.learned
         self._draft = None
         self._wait_s = max(self._every_s, draft.dump.busy_s * SHARE)
         self._next = draft.started + self._wait_s

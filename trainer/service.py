@@ -102,10 +102,12 @@ class Trainer:
         clock = loaded.clock if loaded else None
         if loaded:
             learner.clock = loaded.clock or 0
-            self._saver.saved_offsets = offsets
+            self._saver.saved_offsets, self._saver.saved_learned = offsets, learner.state.counts.learned
         ends = {place: high for place, (_, high) in source.bounds(offsets).items()} if until_end else None
         reading = Reading(source, self._merge(offsets, clock), self._merge, ids, ends)
-        self._outputs = Outputs(self._settings, self._store, self._producer, self._key, learner, SHARD, claim.epoch)
+        self._outputs = Outputs(
+            self._settings, self._store, self._producer, self._key, learner, claim, self._checkpoints.check_owner
+        )
         self._letters = deadletters.Outbox(self._producer, claim.epoch)
         loop = Loop(learner, reading, self._seat, self._saver, self._outputs, self._letters.send)
         reading.begin()
