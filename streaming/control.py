@@ -32,9 +32,13 @@ def training_record(use_case: str, *, enabled: bool) -> tuple[str, bytes]:
 
 def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
     """Say that training is wanted or not; returns after the broker's acknowledgement."""
+    want(kafka, *training_record(use_case, enabled=enabled))
+
+
+def want(kafka: Kafka, key: str, value: bytes | None) -> None:
+    """Say what is wanted; without a value, that nothing is any more. Returns after the broker's acknowledgement."""
     failed: list[KafkaError] = []
     client = producer(kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000)})
-    key, value = training_record(use_case, enabled=enabled)
 
     def note(error: KafkaError | None, _message: object) -> None:
         if error is not None:
@@ -44,7 +48,7 @@ def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
     left = client.flush(_ANSWER_S + 1)
     if failed or left:
         reason = failed[0].str() if failed else "no acknowledgement"
-        raise Unavailable(f"Kafka at {kafka.bootstrap_servers} did not take the switch ({reason})")
+        raise Unavailable(f"Kafka at {kafka.bootstrap_servers} did not take what is wanted ({reason})")
 
 
 def read_latest(kafka: Kafka, topic: str) -> dict[str, Any]:

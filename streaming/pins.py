@@ -9,6 +9,10 @@ from typing import Any
 
 import orjson
 
+from streaming import sealed
+from streaming.errors import Damaged, HeadraceError
+from streaming.store import Store
+
 
 @dataclass(frozen=True)
 class Pin:
@@ -36,6 +40,23 @@ def pin_record(use_case: str, version: int) -> tuple[str, bytes]:
     """Key and value of the record that pins a version whose object is already there."""
     value = {"version": version, "object": pin_object(use_case, version), "time": time.time()}
     return pin_key(use_case), orjson.dumps(value)
+
+
+def put_pinned(store: Store, use_case: str, version: int, snapshot: bytes, key: bytes) -> None:
+    """Put a version's snapshot, verified, where serving finds it; do this before it is wanted."""
+    try:
+        header, _ = sealed.unseal(snapshot, key)
+    except Damaged as error:
+        raise HeadraceError(f"version {version} of {use_case} cannot be served: {error}") from None
+    if (header.get("kind"), header.get("use_case")) != ("model", use_case):
+        raise HeadraceError(f"version {version} of {use_case} cannot be served: it holds something else")
+    place = pin_object(use_case, version)
+    there = store.get(place)
+    if there == snapshot:
+        return
+    if there is not None:  # a version of an MLflow that was emptied since
+        store.delete(place)
+    store.put_new(place, snapshot)
 
 
 def wanted_pin(records: dict[str, Any], use_case: str) -> Pin | None:

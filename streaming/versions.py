@@ -98,12 +98,24 @@ class Versions:
     def __init__(self, client: "MlflowClient", name: str) -> None:
         """`name` is `model_name(...)`; the model need not exist yet."""
         self._client, self.name = client, name
+        self._experiment: str | None = None
 
     def newest(self) -> Version | None:
         """The one that was registered last; those that others registered by hand do not count."""
         for found in self._search(order="version_number DESC"):
             return found
         return None
+
+    def find(self, number: int) -> Version | None:
+        """One of them; None when there is none of this number, or it is not one of ours."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return read(self._client.get_model_version(self.name, str(number)))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
 
     def of_object(self, object: str, learner: str) -> Version | None:  # noqa: A002  # the tag's name
         """The one that holds this object of this learner's life."""
@@ -144,10 +156,21 @@ class Versions:
         """The signed snapshot that a version holds; its signature is for who loads it to verify."""
         from mlflow.artifacts import download_artifacts
 
-        where = f"models:/{self.name}/{number}/artifacts/{SNAPSHOT_FILE}"
+        # Not as `models:/<name>/<number>`: MLflow would look for that at its global address instead of our client's.
+        source = self._client.get_model_version(self.name, str(number)).source or ""
+        model = self._client.get_logged_model(source.removeprefix("models:/"))
+        where = f"{model.artifact_location}/artifacts/{SNAPSHOT_FILE}"
         with tempfile.TemporaryDirectory() as folder:
             found = download_artifacts(where, dst_path=folder, tracking_uri=self._client.tracking_uri)
             return Path(found).read_bytes()
+
+    def links(self, version: Version) -> dict[str, str]:
+        """`version_url` and `run_url`: where MLflow's pages show them."""
+        if self._experiment is None:
+            found = self._client.get_experiment_by_name(self.name.partition(".")[0])
+            self._experiment = str(found.experiment_id) if found else None
+        shown = links(self._client.tracking_uri, version, self.name, self._experiment)
+        return {f"{what}_url": url for what, url in shown.items()}
 
     def _search(self, wanted: str = "", order: str = "version_number ASC") -> list[Version]:
         """One page of versions that are ours."""
@@ -164,7 +187,7 @@ def open_versions(uri: str | None, name: str) -> Versions:
     try:
         versions.aliases()
     except Exception as error:  # noqa: BLE001  # MLflow lets many kinds through
-        raise Unavailable(f"MLflow at {uri} does not answer ({first_line(error)})") from None
+        raise Unavailable(f"MLflow at {uri} does not answer ({in_short(error)})") from None
     return versions
 
 
@@ -181,7 +204,7 @@ def links(uri: str, version: Version, name: str, experiment: str | None) -> dict
     return found
 
 
-def first_line(error: Exception) -> str:
+def in_short(error: Exception) -> str:
     """What went wrong, in one line that is not too long."""
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else text[:197] + "..."

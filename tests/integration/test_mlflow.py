@@ -16,14 +16,17 @@ import pytest
 from mlflow import MlflowClient
 
 from headrace.local.mlflow import LocalMLflow
+from streaming.control import read_latest
 from streaming.errors import Fenced
-from streaming.settings import Settings
+from streaming.pins import wanted_pin
+from streaming.settings import Kafka, Settings
 from streaming.snapshots import Pointer, seal_model
 from streaming.store import Store
+from streaming.topics import CONTROL
 from streaming.tracking import connect
 from streaming.usecase import Features, UseCase
 from streaming.versions import Versions
-from tests.support import unique, wait_for
+from tests.support import CommandLine, unique, wait_for
 from trainer import registrar as registrar_module
 from trainer.registrar import Registrar, start_registrar
 from trainer.registration import CandidateFacts, RegistryFacts
@@ -442,8 +445,8 @@ def test_a_changed_artifact_is_refused(shop, mlflow_server):
     assert "its body is not the one that was written" in run.stderr
 
 
-def test_the_registered_model_has_signature_and_example(shop):
-    mlflow.set_tracking_uri(shop.uri)
+def test_the_registered_model_has_signature_and_example(shop, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", shop.uri)
     info = mlflow.models.get_model_info(f"models:/{shop.use_case.name}/1")
     assert info.signature is not None
     assert info.signature.inputs.to_dict() == [
@@ -460,3 +463,58 @@ def test_the_snapshot_of_a_version_is_the_object_that_was_in_the_store(shop):
     version = versions_of(shop).newest()
     assert version is not None
     assert versions_of(shop).snapshot(version.number) == shop.store.get(version.object)
+
+
+@pytest.fixture
+def at_shop(cli: CommandLine, shop: Life, kafka: str) -> CommandLine:
+    """The command line of who runs the shop."""
+    source = sys.modules[type(shop.use_case).__module__].__file__
+    cli.environment |= {
+        "MLFLOW_TRACKING_URI": shop.uri,
+        "HEADRACE_USE_CASES": str(source),
+        "HEADRACE_STORE": shop.store.url,
+        "HEADRACE_SIGNING_KEY": KEY.decode(),
+        "HEADRACE_KAFKA__BOOTSTRAP_SERVERS": kafka,
+    }
+    return cli
+
+
+def test_models_lists_versions_with_their_metric_and_pages(at_shop, shop):
+    told = json.loads(at_shop("models", shop.use_case.name, "--json").stdout)
+    assert told["metric"] == "ROCAUC"
+    (one,) = told["models"]
+    assert (one["version"], one["aliases"], one["candidate"], one["rolling"]) == (1, ["champion"], "logistic", 0.5)
+    assert one["version_url"] == f"{shop.uri}/#/models/{shop.use_case.name}/versions/1"
+    assert one["run_url"].endswith(one["run"])
+    lines = at_shop("models", shop.use_case.name).stdout.splitlines()
+    assert lines[0].split() == ["version", "aliases", "candidate", "rolling", "ROCAUC", "learned", "registered"]
+    assert lines[1].split()[:5] == ["1", "champion", "logistic", "0.5000", "200"]
+
+
+def test_a_pinned_version_is_copied_to_the_store_and_wanted_until_it_is_unpinned(at_shop, shop, kafka):
+    name = shop.use_case.name
+    run = at_shop("models", name, "pin", "1")
+    assert (run.returncode, run.stdout) == (0, f"serving of {name} keeps to version 1\n"), run.stderr
+    pin = wanted_pin(read_latest(Kafka(bootstrap_servers=kafka), CONTROL), name)
+    assert pin is not None
+    assert pin.version == 1
+    assert shop.store.get(pin.object) == versions_of(shop).snapshot(1)
+    assert at_shop("models", name, "unpin").returncode == 0
+    assert wanted_pin(read_latest(Kafka(bootstrap_servers=kafka), CONTROL), name) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "sentence"),
+    [
+        (("pin", "99"), {}, 1, "there is no version 99 of NAME; `headrace models NAME` lists those there are"),
+        (("pin", "1"), {"HEADRACE_SIGNING_KEY": "another"}, 1, "version 1 of NAME cannot be served: its signature is"),
+        (("pin",), {}, 2, "pin wants a version: headrace models USE_CASE pin V"),
+        ((), {"MLFLOW_TRACKING_URI": ""}, 1, "MLFLOW_TRACKING_URI is not set"),
+        ((), {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, 1, "MLflow at http://127.0.0.1:9 does not answer"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(at_shop, shop, arguments, environment, code, sentence):
+    run = at_shop("models", shop.use_case.name, *arguments, **environment)
+    assert run.returncode == code
+    assert sentence.replace("NAME", shop.use_case.name) in run.stderr
+    assert len(run.stderr.splitlines()) == 1
