@@ -178,14 +178,3 @@ class Registrar:
         if error is None and self._away:
             log.info("MLflow answers again", use_case=self._use_case.name)
         self._away = error is not None
-
-
-def start_registrar(  # as above
-    settings: Settings, use_case: UseCase, shard: str, learner: str, store: Store, check_owner: Callable[[], None]
-) -> Registrar | None:
-    """A registrar at work, or None without MLFLOW_TRACKING_URI. `check_owner` raises `Fenced`."""
-    if settings.mlflow_tracking_uri is None:
-        return None
-    registrar = Registrar(settings, use_case, shard, learner, store, check_owner)
-    registrar.start()
-    return registrar

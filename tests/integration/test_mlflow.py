@@ -15,6 +15,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from headrace.local.kafka import LocalKafka
 from headrace.local.mlflow import LocalMLflow
 from streaming.control import read_latest
 from streaming.errors import Fenced
@@ -28,7 +29,7 @@ from streaming.usecase import Features, UseCase
 from streaming.versions import Versions
 from tests.support import CommandLine, unique, wait_for
 from trainer import registrar as registrar_module
-from trainer.registrar import Registrar, start_registrar
+from trainer.registrar import Registrar
 from trainer.registration import CandidateFacts, RegistryFacts
 from usecases.registry import load_use_cases
 from usecases.telecom.churn import Churn
@@ -129,8 +130,8 @@ class Life:
 
     def start(self) -> Registrar:
         settings = Settings(register_every_s=self.every_s).model_copy(update={"mlflow_tracking_uri": self.uri})
-        started = start_registrar(settings, self.use_case, "0", self.learner, self.store, self.check_owner)
-        assert started is not None
+        started = Registrar(settings, self.use_case, "0", self.learner, self.store, self.check_owner)
+        started.start()
         self.running.append(started)
         return started
 
@@ -518,3 +519,32 @@ def test_what_cannot_be_done_is_one_sentence(at_shop, shop, arguments, environme
     assert run.returncode == code
     assert sentence.replace("NAME", shop.use_case.name) in run.stderr
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_a_trainer_registers_what_it_has_learned_and_goes_on_after_a_restart(cli, mlflow_server, tmp_path):
+    with LocalKafka(tmp_path / "kafka") as broker:
+        cli.environment |= {
+            "HEADRACE_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap,
+            "MLFLOW_TRACKING_URI": mlflow_server.uri,
+            "HEADRACE_REGISTER_EVERY_S": "0",
+            "HEADRACE_REGISTER_MAX_AGE_S": "0.1",
+        }
+        learned = []
+        for seed in ("1", "2"):
+            assert cli("produce", "telecom", "--rate", "max", "--count", "3000", "--seed", seed).returncode == 0
+            run = cli("train", "plan", "--until-end")
+            assert run.returncode == 0, run.stderr
+            learned.append(json.loads(run.stdout.splitlines()[-1])["learned"])
+    client = MlflowClient(mlflow_server.uri)
+    experiment = client.get_experiment_by_name("plan")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == ["forest", "hoeffding", "logistic"]
+    for run in runs:
+        steps = [one.step for one in client.get_metric_history(run.info.run_id, "rolling_MacroF1")]
+        assert set(learned) <= set(steps)
+    versions = Versions(connect(mlflow_server.uri), "plan").all()
+    assert len({one.epoch for one in versions}) == 2
+    assert max(one.learned for one in versions) <= learned[-1]
+    offsets = json.loads(client.get_model_version_by_alias("plan", "champion").tags["headrace.offsets"])
+    assert 0 < sum(offsets["telecom.usage"].values()) <= 6_000
