@@ -3,6 +3,7 @@
 import http.client
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,8 +28,18 @@ class LocalMLflow:
     The same home may be started again on another port: artifacts are found through the server, not by its address.
     """
 
-    def __init__(self, home: Path, port: int | None = None, *, artifacts: str | None = None) -> None:
-        """`port` None takes any free one; `artifacts` is where they are kept instead, such as `s3://bucket/prefix`."""
+    def __init__(
+        self,
+        home: Path,
+        port: int | None = None,
+        *,
+        artifacts: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`port` None takes any free one.
+
+        `artifacts` is where they are kept instead, such as `s3://bucket/prefix`; `environment` tells how to get there.
+        """
         self.home = home
         self.port = port or free_port()
         self._folder = home.absolute() / "mlflow"
@@ -38,7 +49,7 @@ class LocalMLflow:
             "mlflow",
             [sys.executable, "-P", "-m", "headrace.local.mlflow_server", LOOPBACK, str(self.port), database, kept],
             log=home.absolute() / "logs" / "mlflow.log",
-            environment=_ENVIRONMENT,
+            environment={**_ENVIRONMENT, **(environment or {})},
             folder=self._folder,
         )
 

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from headrace.local.kafka import LocalKafka
 from headrace.local.mlflow import LocalMLflow
+from headrace.local.s3 import LocalS3
 from streaming.control import read_latest
 from streaming.errors import Fenced
 from streaming.pins import wanted_pin
@@ -548,3 +549,16 @@ def test_a_trainer_registers_what_it_has_learned_and_goes_on_after_a_restart(cli
     assert max(one.learned for one in versions) <= learned[-1]
     offsets = json.loads(client.get_model_version_by_alias("plan", "champion").tags["headrace.offsets"])
     assert 0 < sum(offsets["telecom.usage"].values()) <= 6_000
+
+
+def test_artifacts_may_be_kept_on_s3_where_only_the_server_goes(life, tmp_path):
+    with LocalS3(tmp_path) as s3:
+        place = s3.url("mlflow")
+        with LocalMLflow(tmp_path, artifacts=place, environment=s3.environment) as server:
+            life.uri = server.uri
+            registrar = life.start()
+            registrar.offer(life.facts())
+            wait_for_version(life, 1)
+            registrar.close(30)
+            assert versions_of(life).snapshot(1) == life.store.get(f"models/{life.use_case.name}/0/1-1.model")
+        assert not (tmp_path / "mlflow" / "artifacts").exists()
