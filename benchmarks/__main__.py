@@ -8,16 +8,25 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import checkpoint, learning, recovery
+from benchmarks import checkpoint, freshness, learning, memory, recovery, serving
 from headrace.local.kafka import LocalKafka
+
+BENCHMARKS = {
+    "learning": learning,
+    "checkpoint": checkpoint,
+    "recovery": recovery,
+    "freshness": freshness,
+    "serving": serving,
+    "memory": memory,
+}
 
 
 def main() -> None:
     """Print one table a benchmark."""
     print(f"Python {platform.python_version()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB")
-    chosen = sys.argv[1:] or ["learning", "checkpoint", "recovery"]
+    chosen = sys.argv[1:] or list(BENCHMARKS)
     with tempfile.TemporaryDirectory() as folder, LocalKafka(Path(folder) / "kafka") as broker:
-        for name, module in (("learning", learning), ("checkpoint", checkpoint), ("recovery", recovery)):
+        for name, module in BENCHMARKS.items():
             if name in chosen:
                 # Each in a process of its own: what one leaves in memory would be forked and counted in the next.
                 process = multiprocessing.get_context("spawn").Process(
