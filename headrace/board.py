@@ -9,15 +9,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from headrace.status import Heard, Status
+from headrace.status import Heard, HeardArchive, Status
 
 SILENT_S = 5.0
 """A trainer that says nothing for longer is shown as silent."""
 _CHAMPION = "★"
 _NUMBERS = "events", "per s", "learned", "open", "lag", "saved", "life", "rolling"
-_COLUMNS = "use case", "state", *_NUMBERS[:6], "candidate", "metric", *_NUMBERS[6:], "beside it"
-_WIDE, _NARROW = 150, 115
-_DROPPED_BELOW = {_WIDE: ("beside it",), _NARROW: ("per s", "open"), 95: ("metric",)}
+_COLUMNS = "use case", "state", *_NUMBERS[:6], "model", "candidate", "metric", *_NUMBERS[6:], "beside it"
+_WIDE, _NARROW = 165, 115
+_DROPPED_BELOW = {_WIDE: ("beside it",), 135: ("per s", "open"), _NARROW: ("model",), 95: ("metric",)}
 """What a narrower terminal goes without."""
 
 
@@ -31,6 +31,7 @@ class Board:
     """What was said before this moment is of an earlier run."""
     expected: Sequence[str] = ()
     """Use cases that should be there, even when their trainers have said nothing yet."""
+    archived: Sequence[HeardArchive] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
     processes: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -41,15 +42,18 @@ def render(board: Board, width: int = 200) -> RenderableType:
     parts: list[RenderableType] = []
     if board.heard or board.expected:
         parts.append(_learners(board, width))
+    if archived := _archived(board):
+        parts.append(_archive(archived, board))
     parts.append(_processes(board))
     parts.extend(Text(note, style="yellow") for note in board.notes)
     return Group(*parts)
 
 
 def lines(board: Board) -> list[str]:
-    """One line per use case, for a log or a pipe."""
-    said = [_line(heard, board) for heard in board.heard]
-    return said + [f"{name}: nothing heard yet" for name in _unheard(board)]
+    """One line per use case and archived topic, for a log or a pipe."""
+    learners = [_line(heard, board) for heard in board.heard]
+    unheard = [f"{name}: nothing heard yet" for name in _unheard(board)]
+    return learners + unheard + [_archive_line(heard, board) for heard in _archived(board)]
 
 
 def _learners(board: Board, width: int) -> Table:
@@ -78,6 +82,7 @@ def _rows(heard: Heard, board: Board) -> list[dict[str, str]]:
         "open": _count(status.pending),
         "lag": _count(status.lag),
         "saved": _age(status.checkpoint_age_s, heard, board.now),
+        "model": escape(_model(status, board.now)),
     }
     return rows
 
@@ -92,6 +97,16 @@ def _candidate(status: Status, name: str) -> dict[str, str]:
         "rolling": _number(numbers.get(f"rolling_{metric}")),
         "beside it": f"[dim]{escape(_others(numbers, metric))}[/]",
     }
+
+
+def _archive(archived: Sequence[HeardArchive], board: Board) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("archive", "state", "rows", "lag"):
+        table.add_column(title, justify="right" if title in {"rows", "lag"} else "left", no_wrap=True)
+    for heard in archived:
+        told = heard.archived
+        table.add_row(escape(told.topic), escape(_archiving(heard, board)), _count(told.rows), _count(told.lag))
+    return table
 
 
 def _processes(board: Board) -> Table:
@@ -116,9 +131,32 @@ def _line(heard: Heard, board: Board) -> str:
     ]
     head = (
         f"{_title(status)}: {_state(heard, board)}, {_count(status.events)} events, {_count(status.learned)} learned,"
-        f" lag {_count(status.lag)}, saved {_age(status.checkpoint_age_s, heard, board.now)}"
+        f" lag {_count(status.lag)}, saved {_age(status.checkpoint_age_s, heard, board.now)},"
+        f" model {_model(status, board.now)}"
     )
     return f"{head}; {metric}: {', '.join(scores)}" if scores else head
+
+
+def _archive_line(heard: HeardArchive, board: Board) -> str:
+    told = heard.archived
+    return f"archive of {told.topic}: {_archiving(heard, board)}, {_count(told.rows)} rows, lag {_count(told.lag)}"
+
+
+def _archived(board: Board) -> list[HeardArchive]:
+    """What the archive of this run has said."""
+    return [heard for heard in board.archived if heard.written >= board.since]
+
+
+def _archiving(heard: HeardArchive, board: Board) -> str:
+    silent_s = board.now - heard.written
+    return f"silent {_duration(silent_s)}" if silent_s > SILENT_S else heard.archived.state
+
+
+def _model(status: Status, now: float) -> str:
+    """The newest snapshot and its age."""
+    if status.snapshot is None or status.snapshot_time is None:
+        return "-"
+    return f"{status.snapshot}, {_duration(max(0.0, now - status.snapshot_time.timestamp()))} ago"
 
 
 def _title(status: Status) -> str:

@@ -1,18 +1,21 @@
-"""What the trainers tell of themselves on the topic `headrace.status`, the newest record per learner."""
+"""What trainers and the archive tell of themselves on the topic `headrace.status`, the newest record of each."""
 
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from streaming.kafka import client_config
 from streaming.settings import Kafka
 from streaming.topics import STATUS
 
+_ARCHIVE = "archive/"
+"""What the keys of the archive's records begin with."""
 _SMOOTH = 0.3
 """The weight of the last second in the events a second that are shown."""
 _TAKEOVER_S = 10.0
@@ -49,6 +52,19 @@ class Status(BaseModel, frozen=True, extra="ignore"):
     event_time: str | None = None
     checkpoint_age_s: float | None = None
     training: Training = Field(default_factory=Training)
+    snapshot: str | None = None
+    """The newest model, `<epoch>-<n>`."""
+    snapshot_time: AwareDatetime | None = None
+
+
+class Archived(BaseModel, frozen=True, extra="ignore"):
+    """The archive's words about one topic."""
+
+    topic: str
+    rows: int = 0
+    lag: int | None = None
+    dead: int = 0
+    state: str = ""
 
 
 class Record(NamedTuple):
@@ -68,30 +84,48 @@ class Heard:
     events_per_s: float | None = None
 
 
+@dataclass(frozen=True)
+class HeardArchive:
+    """What the archive said of a topic, and when it was written."""
+
+    archived: Archived
+    written: float
+
+
 class Newest:
     """The newest status by key; a learner that was overtaken is not heard any more."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.by_key: dict[str, Heard] = {}
+        self._archives: dict[str, HeardArchive] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Use records in the order of the topic; what is no status is left out."""
         for record in records:
             if record.value is None:
                 self.by_key.pop(record.key, None)
+                self._archives.pop(record.key, None)
                 continue
-            try:
-                status = Status.model_validate_json(record.value)
-            except ValidationError:
-                continue
-            before = self.by_key.get(record.key)
-            if before is None or _replaces(status, record.written, before):
-                self.by_key[record.key] = Heard(status, record.written, _rate(status, record.written, before))
+            with suppress(ValidationError):
+                if record.key.startswith(_ARCHIVE):
+                    archived = Archived.model_validate_json(record.value)
+                    self._archives[record.key] = HeardArchive(archived, record.written)
+                else:
+                    self._take_status(record.key, Status.model_validate_json(record.value), record.written)
 
     def heard(self) -> list[Heard]:
-        """All of them, in the order of their keys."""
+        """All learners, in the order of their keys."""
         return [self.by_key[key] for key in sorted(self.by_key)]
+
+    def archives(self) -> list[HeardArchive]:
+        """All topics of the archive, in the order of their names."""
+        return [self._archives[key] for key in sorted(self._archives)]
+
+    def _take_status(self, key: str, status: Status, written: float) -> None:
+        before = self.by_key.get(key)
+        if before is None or _replaces(status, written, before):
+            self.by_key[key] = Heard(status, written, _rate(status, written, before))
 
 
 def _replaces(status: Status, written: float, before: Heard) -> bool:
@@ -116,7 +150,7 @@ class StatusReader:
         self._newest = Newest()
         self._assigned = False
 
-    def read(self, timeout_s: float) -> list[Heard]:
+    def read(self, timeout_s: float) -> Newest:
         """Everything that has come since, taking at most about this long."""
         deadline = time.monotonic() + timeout_s
         if not self._assigned:
@@ -130,7 +164,7 @@ class StatusReader:
             )
             if not messages:
                 break
-        return self._newest.heard()
+        return self._newest
 
     def close(self) -> None:
         """Leave."""

@@ -15,6 +15,7 @@ from streaming.settings import Settings, load_settings
 if TYPE_CHECKING:
     from headrace.local.parts import Part, Stack
     from headrace.local.views import View
+    from headrace.status import HeardArchive
     from streaming.usecase import UseCase
 
 USE_CASES = ["plan", "churn"]
@@ -29,9 +30,12 @@ def command(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Start only these parts: kafka, valkey, mlflow, trainers, api, producers, archive."),
+        typer.Option(help="Start only these parts: s3, kafka, valkey, mlflow, trainers, api, producers, archive."),
     ] = None,
     rate: Annotated[str, typer.Option(help="Simulated events a second, or max.")] = "200",
+    s3: Annotated[
+        bool, typer.Option("--s3", help="Keep checkpoints, models, archive and artifacts on a local S3 server.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the addresses as one line when all parts answer.")
     ] = False,
@@ -39,7 +43,7 @@ def command(
     """Run the whole system on this machine; Ctrl-C stops everything, the state stays in .headrace/."""
     from headrace.local import home, parts, views
 
-    chosen = parts.chosen(only)
+    chosen = parts.chosen(only, s3=s3)
     _check_rate(rate)
     view = views.ForPrograms() if json else views.AsTable() if sys.stdout.isatty() else views.AsLines()
     for number in _SIGNALS:
@@ -66,7 +70,9 @@ def _stack(folder: Path, chosen: Sequence["Part"], use_cases: Sequence[str], rat
         kafka=settings.kafka,
         kafka_given=given,
         use_cases=[use_case.name for use_case in picked] if "trainers" in names else [],
-        topics=list(dict.fromkeys(topic.name for use_case in picked for topic in use_case.topics)),
+        topics=list(dict.fromkeys(topic.name for use_case in picked for topic in use_case.topics))
+        if "archive" in names
+        else [],
         simulators=_simulators(picked),
         rate=rate,
         supervisor=Supervisor(),
@@ -96,14 +102,17 @@ def _watch(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
     from headrace.local import home
     from headrace.status import StatusReader
 
-    reader = StatusReader(stack.kafka) if stack.use_cases else None
+    reader = StatusReader(stack.kafka) if stack.use_cases or stack.topics else None
+    archived: list[HeardArchive] = []
     deadline, answered = time.monotonic() + ANSWER_S, False
     while True:
         began = time.monotonic()
         for sentence in stack.supervisor.check():
             view.say(sentence)
         if reader:
-            stack.heard = [one for one in reader.read(_TICK_S) if one.status.use_case in stack.use_cases]
+            newest = reader.read(_TICK_S)
+            stack.heard = [one for one in newest.heard() if one.status.use_case in stack.use_cases]
+            archived = [one for one in newest.archives() if one.archived.topic in stack.topics]
         if not answered and all(part.answers(stack) for part in chosen):
             answered = True
             home.publish(stack.environment, stack.home)
@@ -116,6 +125,7 @@ def _watch(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
                 since=stack.began,
                 heard=stack.heard,
                 expected=stack.use_cases,
+                archived=archived,
                 addresses=stack.addresses,
                 processes=stack.supervisor.states(),
             )

@@ -12,16 +12,19 @@ from headrace.local.mlflow import PORT as MLFLOW_PORT
 from headrace.local.mlflow import LocalMLflow
 from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.processes import Child, Supervisor
+from headrace.local.s3 import LocalS3
 from headrace.local.valkey import PORT as VALKEY_PORT
 from headrace.local.valkey import LocalValkey, find_valkey
 from headrace.status import Heard
 from streaming.errors import WrongUsage
 from streaming.kafka import wait_for_kafka
 from streaming.settings import Kafka, Settings
+from streaming.signing import signing_key
 
 KAFKA_SETTING = "HEADRACE_KAFKA__BOOTSTRAP_SERVERS"
 _KAFKA_PORT = 9092
 _API_PORT = 8000
+_S3_PORT = 8333
 _ANSWER_S = 5.0
 
 
@@ -47,6 +50,8 @@ class Stack:
     """Where each part that has an address answers."""
     environment: dict[str, str] = field(default_factory=dict)
     """The settings that find the local servers: for the children and for `local.env`."""
+    s3: LocalS3 | None = None
+    """The object store, when it is a local server instead of a folder."""
     began: float = field(default_factory=time.time)
     heard: Sequence[Heard] = ()
     """What the trainers have told of themselves."""
@@ -66,6 +71,8 @@ class Part:
 
     name: str
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    """What it waits for too, when that is started at all."""
 
     def start(self, stack: Stack) -> None:
         """Start it; what it needs answers already."""
@@ -74,6 +81,29 @@ class Part:
     def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # for those that have to ask
         """Whether it can be used; most can as soon as they run."""
         return True
+
+
+class S3Part(Part):
+    """An S3 server instead of the folder `store`: for checkpoints, models, the archive and MLflow's artifacts."""
+
+    name = "s3"
+    _server: LocalS3 | None = None
+
+    def start(self, stack: Stack) -> None:
+        """Take the usual port or a free one."""
+        if "store" in stack.settings.model_fields_set:
+            raise WrongUsage(f"HEADRACE_STORE is {stack.settings.store}: unset it, or go without a local S3 server")
+        self._server = stack.s3 = LocalS3(stack.home, _port("S3", _S3_PORT, stack))
+        self._server.prepare()
+        stack.supervisor.start([self._server.child])
+        stack.addresses[self.name] = self._server.endpoint
+        stack.environment |= {**self._server.environment, "HEADRACE_STORE": self._server.url("store")}
+        if stack.settings.signing_key is None:  # the local one, which a store that is no folder has to be told
+            stack.environment["HEADRACE_SIGNING_KEY"] = signing_key(stack.settings).decode()
+
+    def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # the server is its own
+        """It lets us in."""
+        return self._server is None or self._server.answers()
 
 
 class KafkaPart(Part):
@@ -140,7 +170,12 @@ class MLflowPart(Part):
         if given:
             stack.addresses[self.name] = given
             return
-        self._server = LocalMLflow(stack.home, _port("MLflow", MLFLOW_PORT, stack))
+        self._server = LocalMLflow(
+            stack.home,
+            _port("MLflow", MLFLOW_PORT, stack),
+            artifacts=stack.s3.url("mlflow") if stack.s3 else None,
+            environment=stack.s3.environment if stack.s3 else None,
+        )
         self._server.prepare()
         stack.supervisor.start([self._server.child])
         stack.addresses[self.name] = self._server.uri
@@ -156,6 +191,7 @@ class TrainersPart(Part):
 
     name = "trainers"
     needs = ("kafka",)
+    after = ("s3",)
 
     def start(self, stack: Stack) -> None:
         """One process per use case."""
@@ -174,6 +210,7 @@ class ApiPart(Part):
 
     name = "api"
     needs = ("kafka",)
+    after = ("s3",)
     _port = 0
 
     def start(self, stack: Stack) -> None:
@@ -181,6 +218,7 @@ class ApiPart(Part):
         self._port = _port("The API", _API_PORT, stack)
         stack.supervisor.start([stack.command("serve", "serve", "--port", str(self._port))])
         stack.addresses[self.name] = f"http://{LOOPBACK}:{self._port}"
+        stack.addresses["docs"] = f"{stack.addresses[self.name]}/docs"
 
     def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # it is its own
         """It is ready: what the topics tell of models and switches is read to its end."""
@@ -199,6 +237,7 @@ class ArchivePart(Part):
 
     name = "archive"
     needs = ("kafka",)
+    after = ("s3",)
 
     def start(self, stack: Stack) -> None:
         """One process for the topics of the use cases."""
@@ -227,19 +266,21 @@ def _port(who: str, usual: int, stack: Stack) -> int:
 
 # In starting order: what a first answer waits for comes first, and the slow start of MLflow beside it.
 PARTS: dict[str, type[Part]] = {
-    part.name: part for part in (KafkaPart, ValkeyPart, MLflowPart, TrainersPart, ApiPart, ProducersPart, ArchivePart)
+    part.name: part
+    for part in (S3Part, KafkaPart, ValkeyPart, MLflowPart, TrainersPart, ApiPart, ProducersPart, ArchivePart)
 }
 
 
-def chosen(only: str | None) -> list[Part]:
-    """The parts of `--only` with all that they need, in starting order; without it every part."""
-    names = [name.strip() for name in only.split(",") if name.strip()] if only is not None else list(PARTS)
+def chosen(only: str | None, *, s3: bool = False) -> list[Part]:
+    """The parts of `--only` with all that they need, in starting order; without it every part, S3 when wanted."""
+    every = [name for name in PARTS if name != S3Part.name]
+    names = [name.strip() for name in only.split(",") if name.strip()] if only is not None else every
     for name in names:
         if name not in PARTS:
             raise WrongUsage(f"unknown part {name!r}; there are {', '.join(PARTS)}")
     if not names:
         raise WrongUsage(f"--only names no part; there are {', '.join(PARTS)}")
-    wanted = {*names, *(need for name in names for need in PARTS[name].needs)}
+    wanted = {*names, *([S3Part.name] if s3 else []), *(need for name in names for need in PARTS[name].needs)}
     return [part() for name, part in PARTS.items() if name in wanted]
 
 
@@ -247,8 +288,8 @@ def start(parts: Sequence[Part], stack: Stack) -> None:
     """Start each part as soon as those that it needs answer."""
     started: dict[str, Part] = {}
     for part in parts:
-        for need in part.needs:
-            while not started[need].answers(stack):
+        for need in (*part.needs, *part.after):
+            while need in started and not started[need].answers(stack):
                 time.sleep(0.05)
         stack.say(f"Starting {part.name}")
         part.start(stack)

@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from rich.console import Console
 
 from headrace.board import Board, lines, render
-from headrace.status import Heard, Status, Training
+from headrace.status import Archived, Heard, HeardArchive, Status, Training
 
 CHURN = Status(
     use_case="churn",
@@ -18,6 +20,8 @@ CHURN = Status(
     },
     lag=12,
     checkpoint_age_s=3.2,
+    snapshot="7-41",
+    snapshot_time=datetime.fromtimestamp(998.0, UTC),
 )
 BOARD = Board(
     now=1_000.0,
@@ -45,7 +49,7 @@ def changed(**fields):
 
 
 def test_the_table_shows_counts_metrics_and_the_champion():
-    row = "churn learning 12,345 201 678 9 12 4 s ago ★ logistic ROCAUC 0.7125 0.7500 F1 0.2000"
+    row = "churn learning 12,345 201 678 9 12 4 s ago 7-41, 2 s ago ★ logistic ROCAUC 0.7125 0.7500 F1 0.2000"
     assert row in rows(BOARD)
 
 
@@ -59,7 +63,7 @@ def test_addresses_and_processes_are_below():
     assert "pid 2, restarted 1 time" in text
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 200])
+@pytest.mark.parametrize("width", [80, 100, 120, 140, 200])
 def test_the_table_fits_the_terminal_and_keeps_what_matters(width):
     text = drawn(BOARD, width)
     assert max(len(line) for line in text.splitlines()) <= width
@@ -98,7 +102,7 @@ def test_markup_in_names_is_shown_as_it_is():
 def test_a_line_says_the_same_in_one_sentence():
     (line,) = lines(BOARD)
     assert line == (
-        "churn: learning, 12,345 events, 678 learned, lag 12, saved 4 s ago;"
+        "churn: learning, 12,345 events, 678 learned, lag 12, saved 4 s ago, model 7-41, 2 s ago;"
         " ROCAUC: ★logistic 0.7125 (rolling 0.7500), hoeffding - (rolling -)"
     )
 
@@ -109,3 +113,26 @@ def test_a_shard_is_named_beside_its_use_case():
 
 def test_a_board_without_trainers_has_no_table_of_them():
     assert "candidate" not in drawn(Board(now=0.0, addresses={"kafka": "127.0.0.1:9092"}))
+
+
+def test_a_learner_without_a_model_yet_has_a_dash():
+    assert "model -" in lines(changed(snapshot=None, snapshot_time=None))[0]
+
+
+def archived(**fields):
+    told = Archived(topic="telecom.usage", rows=1_234, lag=5, state="archiving")
+    return Board(**{"now": 1_000.0, "archived": [HeardArchive(told, written=999.0)], **fields})
+
+
+def test_an_archived_topic_has_its_rows_and_its_lag():
+    assert "telecom.usage archiving 1,234 5" in rows(archived())
+    assert lines(archived()) == ["archive of telecom.usage: archiving, 1,234 rows, lag 5"]
+
+
+def test_an_archive_that_stopped_talking_is_silent():
+    assert "telecom.usage silent 61 s 1,234 5" in rows(archived(now=1_060.0))
+
+
+def test_an_archive_that_says_nothing_in_this_run_is_not_shown():
+    assert "archive" not in drawn(archived(since=999.5))
+    assert lines(archived(since=999.5)) == []

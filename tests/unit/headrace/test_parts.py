@@ -4,12 +4,23 @@ from headrace.local.home import claimed
 from headrace.local.parts import Part, Stack, chosen, start
 from headrace.local.processes import Supervisor
 from streaming.errors import WrongUsage
-from streaming.settings import Kafka
+from streaming.settings import Kafka, Settings
 
 
 @pytest.fixture
 def stack(tmp_path):
-    return Stack(tmp_path, Kafka(), False, [], [], "max", Supervisor(), say=lambda sentence: None)
+    return Stack(
+        home=tmp_path,
+        settings=Settings(),
+        kafka=Kafka(),
+        kafka_given=False,
+        use_cases=[],
+        topics=[],
+        simulators=[],
+        rate="max",
+        supervisor=Supervisor(),
+        say=lambda sentence: None,
+    )
 
 
 class Slow(Part):
@@ -33,6 +44,7 @@ class Slow(Part):
 class Needy(Part):
     name = "needy"
     needs = ("slow",)
+    after = ("nobody",)
 
     def __init__(self, order):
         self.order = order
@@ -41,8 +53,28 @@ class Needy(Part):
         self.order.append("needy starts")
 
 
-def test_every_part_is_chosen_without_only():
-    assert [part.name for part in chosen(None)] == ["kafka", "producers", "trainers"]
+EVERY = ["kafka", "valkey", "mlflow", "trainers", "api", "producers", "archive"]
+
+
+def names(parts):
+    return [part.name for part in parts]
+
+
+def test_every_part_but_s3_is_chosen_without_only():
+    assert names(chosen(None)) == EVERY
+
+
+def test_s3_comes_first_when_it_is_wanted():
+    assert names(chosen(None, s3=True)) == ["s3", *EVERY]
+    assert names(chosen("archive", s3=True)) == ["s3", "kafka", "archive"]
+    assert names(chosen("s3")) == ["s3"]
+
+
+def test_s3_beside_a_store_that_the_user_has_set_is_wrong_usage(stack):
+    stack.settings = Settings(store="s3://elsewhere/store")
+    (s3,) = chosen("s3")
+    with pytest.raises(WrongUsage, match="HEADRACE_STORE is s3://elsewhere/store: unset it"):
+        s3.start(stack)
 
 
 def test_a_part_brings_those_that_it_needs():
@@ -50,7 +82,7 @@ def test_a_part_brings_those_that_it_needs():
 
 
 @pytest.mark.parametrize(
-    ("only", "sentence"), [("mlflow", "unknown part 'mlflow'; there are kafka"), (" , ", "no part")]
+    ("only", "sentence"), [("mlfow", "unknown part 'mlfow'; there are s3, kafka"), (" , ", "no part")]
 )
 def test_a_wrong_part_is_wrong_usage(only, sentence):
     with pytest.raises(WrongUsage, match=sentence):

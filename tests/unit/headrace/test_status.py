@@ -61,3 +61,19 @@ def test_the_rate_is_that_of_one_claim_and_smooth():
     assert newest.heard()[0].events_per_s == 70
     newest.take([said(4.0, epoch=1, events=200)])
     assert newest.heard()[0].events_per_s is None
+
+
+def test_what_the_archive_says_is_no_learner():
+    newest = Newest()
+    newest.take([said(), Record("archive/a", b'{"topic": "a", "rows": 3, "lag": null, "use_case": "a"}', 1.0)])
+    assert len(newest.heard()) == 1
+    (heard,) = newest.archives()
+    assert (heard.archived.topic, heard.archived.rows, heard.archived.lag) == ("a", 3, None)
+
+
+def test_a_tombstone_and_nonsense_of_the_archive_too():
+    newest = Newest()
+    newest.take([Record("archive/a", b'{"topic": "a"}', 1.0), Record("archive/b", b"no json", 1.0)])
+    assert len(newest.archives()) == 1
+    newest.take([Record("archive/a", None, 2.0)])
+    assert newest.archives() == []
