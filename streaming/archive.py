@@ -3,15 +3,16 @@
 Why nothing is doubled. A commit carries rows and, for each partition that this copy owns, one `txn` action: the last
 offset archived. Two things hold at every commit:
 
-1. On the held handle the `txn` of every owned partition equals what this copy wrote or read last. Equal, not "at
-   most": rows begin at the offset after it, and only if nobody else has moved it since are they the next ones.
+1. At the held handle's version the `txn` of every owned partition equals what this copy wrote or read last. Equal, not
+   "at most": rows begin at the offset after it, and only if nobody else has moved it since are they the next ones.
 2. The commit goes through that same handle. If another writer has committed since the handle's version, delta-rs reads
    those commits and refuses ours when one of them carries a `txn` of a partition that ours carries too.
 
 So between the check and the commit no owned partition can move, and each commit takes a partition from the offset
 before its first row to the offset of its last one: a compare-and-swap. A commit without conflict moves the handle past
-what others have committed meanwhile; that is why the check looks at every owned partition again before each commit. A
-path instead of a handle, or a handle refreshed between check and commit, would lose the second half.
+what others have committed meanwhile, so one check is not enough for a life. It is made again whenever the handle stands
+anywhere else than one commit of ours after a version that was checked; there, what we wrote is what it says. A path
+instead of a handle, or a handle refreshed between check and commit, would lose the second half.
 
 A commit whose answer was lost is not repeated blindly: the table is opened again, and its `txn` tell whether it is in.
 """
@@ -84,13 +85,16 @@ class Table:
         self._differs = False
         self._topic_id = ""
         self._known: Archived = {}
+        self._checked = -1
+        """The version of the table at which `_known` is what it says."""
         self._tried: dict[int, int] | None = None
 
     def own(self, topic_id: str, partitions: list[int]) -> Archived:
         """Take over these partitions, and no others: the last archived offset of each."""
-        self._open()
         self._topic_id, self._tried = topic_id, None
-        self._known = self._versions(partitions)
+        handle = self._open()
+        self._known = {partition: self._read(partition) for partition in partitions}
+        self._checked = handle.version()
         return dict(self._known)
 
     @property
@@ -99,8 +103,8 @@ class Table:
         return self._known
 
     def last_of(self, partition: int) -> int | None:
-        """The last archived offset of any partition, as of the last look at the table."""
-        return self._version(partition)
+        """The last archived offset of any partition; of one that is not ours, as of the last look at the table."""
+        return self._known[partition] if partition in self._known else self._read(partition)
 
     def look(self, topic_id: str) -> None:
         """Read the table again."""
@@ -113,19 +117,16 @@ class Table:
         `Unavailable`: it is not known whether they are in; call again with the very same rows. `Fenced`: another copy
         has archived some of these partitions, nothing was written.
         """
-        if self._handle is None or self._used >= _WORN:
+        if self._used >= _WORN:
             self._open()
         if self.settle():
             return
+        held, self._handle = self._held(), None  # only success gives it back
         self._tried = last
-        held, self._handle = self._handle, None  # whatever happens now, only success keeps the handle
-        try:
-            self._commit(held, frame, {**self._known, **last})
-        except (SchemaMismatchError, DeltaProtocolError) as error:
-            raise HeadraceError(f"{self.url} cannot take these rows: {_reason(error)}") from None
-        except _FAILED as error:
-            raise Unavailable(f"{self.url} cannot be written: {_reason(error)}") from None
+        self._commit(held, frame, {**self._known, **last})
         self._handle, self._used = held, self._used + 1
+        if held.version() == self._checked + 1:
+            self._checked += 1
         self._known |= last
         self._tried = None
         self.rows += len(frame)
@@ -135,46 +136,53 @@ class Table:
 
         `Fenced` when neither is what the table says.
         """
-        if self._handle is None:
-            self._open()
-        found = self._versions(self._known)
-        if self._tried is not None and found == {**self._known, **self._tried}:
-            self._known, self._tried = found, None
-            return True
+        version = self._held().version()
+        if version == self._checked and self._tried is None:
+            return False
+        found = {partition: self._read(partition) for partition in self._known}
+        landed = self._tried is not None and found == {**self._known, **self._tried}
         for partition, offset in found.items():
-            if offset != self._known[partition]:
+            if not landed and offset != self._known[partition]:
                 raise Fenced(
                     f"{self.topic}[{partition}] is archived to offset {offset}, this copy's last was "
                     f"{self._known[partition]}: another copy has taken over, nothing was written"
                 )
-        self._tried = None
-        return False
+        self._known, self._tried, self._checked = found, None, version
+        return landed
 
-    def _commit(self, held: DeltaTable | None, frame: pl.DataFrame, archived: Archived) -> None:
-        assert held is not None  # noqa: S101  # opened by the caller
+    def _commit(self, held: DeltaTable, frame: pl.DataFrame, archived: Archived) -> None:
         moves = [
             Transaction(app_id(self.topic, self._topic_id, partition), offset)
             for partition, offset in archived.items()
             if offset is not None
         ]
-        write_deltalake(
-            held,
-            frame,
-            mode="append",
-            schema_mode="merge" if self._differs else None,
-            commit_properties=CommitProperties(app_transactions=moves),
-        )
+        try:
+            write_deltalake(
+                held,
+                frame,
+                mode="append",
+                schema_mode="merge" if self._differs else None,
+                commit_properties=CommitProperties(app_transactions=moves),
+            )
+        except (SchemaMismatchError, DeltaProtocolError) as error:
+            raise HeadraceError(f"{self.url} cannot take these rows: {_reason(error)}") from None
+        except _FAILED as error:
+            raise Unavailable(f"{self.url} cannot be written: {_reason(error)}") from None
 
-    def _versions(self, partitions: list[int] | Archived) -> Archived:
-        return {partition: self._version(partition) for partition in partitions}
+    def _read(self, partition: int) -> int | None:
+        """The `txn` on the held handle; reading it may open files of the log."""
+        try:
+            return self._held().transaction_version(app_id(self.topic, self._topic_id, partition))
+        except _FAILED as error:
+            self._handle = None
+            raise Unavailable(f"{self.url} cannot be read: {_reason(error)}") from None
 
-    def _version(self, partition: int) -> int | None:
-        if self._handle is None:
-            return None
-        return self._handle.transaction_version(app_id(self.topic, self._topic_id, partition))
+    def _held(self) -> DeltaTable:
+        return self._handle or self._open()
 
-    def _open(self) -> None:
-        """Open the newest version; the table is made when there is none."""
+    def _open(self) -> DeltaTable:
+        """Hold the newest version, unchecked; the table is made when there is none."""
+        self._handle, self._checked = None, -1
         try:
             try:
                 handle = DeltaTable(self.url, storage_options=self._options)
@@ -186,6 +194,7 @@ class Table:
             raise Unavailable(f"{self.url} cannot be opened: {_reason(error)}") from None
         self._differs = self._compare(handle.schema())
         self._handle, self._used, self.rows = handle, 0, rows
+        return handle
 
     def _create(self) -> None:
         DeltaTable.create(
@@ -195,7 +204,7 @@ class Table:
             partition_by=[PARTITIONED_BY],
             storage_options=self._options,
             configuration={
-                "delta.checkpointInterval": "100",
+                "delta.checkpointInterval": str(_WORN),
                 "delta.deletedFileRetentionDuration": f"interval {self._keep_h} hours",
             },
         )

@@ -38,6 +38,7 @@ class Reporter:
                 "rows": sink.table.rows,
                 "commits": sink.commits,
                 "dead": sink.dead,
+                "buffered": sink.buffered,
                 "lag": _lag(sink, self._group),
                 "state": "waiting" if sink.blocked else "archiving",
                 "time": datetime.now(UTC),
@@ -53,8 +54,9 @@ def _lag(sink: Sink, group: Group) -> int | None:
     """Records that Kafka holds and the table does not, over all partitions; None while Kafka does not tell."""
     behind = 0
     for partition in range(sink.count):
-        place, last = Place(sink.topic.name, partition), sink.table.last_of(partition)
+        place = Place(sink.topic.name, partition)
         try:
+            last = sink.table.last_of(partition)
             low, high = group.bound(place, cached=partition in sink.partitions, timeout_s=_ANSWER_S)
         except Unavailable:
             return None

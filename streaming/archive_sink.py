@@ -79,6 +79,11 @@ class Sink:
         return self._frozen is not None
 
     @property
+    def buffered(self) -> int:
+        """Rows that were read and are not archived yet."""
+        return self._batch.rows + (self._frozen.rows if self._frozen else 0)
+
+    @property
     def empty(self) -> bool:
         """Everything that was read is archived."""
         return self._frozen is None and not self._batch.last
@@ -129,22 +134,27 @@ class Sink:
         """Everything before these offsets is archived, by this copy or another one."""
         if not self.empty or any(self.next[part] < end for part, end in ends.items() if part in self.next):
             return False
-        others = [part for part in ends if part not in self.next]
-        if others and time.monotonic() - self._looked >= _LOOK_S:
-            self._looked = time.monotonic()
-            self.look()
-        return all((self.table.last_of(part) or 0) + 1 >= ends[part] for part in others)
+        others = {part: end for part, end in ends.items() if part not in self.next}
+        return not others or self._archived_elsewhere(others)
 
-    def look(self) -> None:
-        """See what the table holds by now."""
-        with contextlib.suppress(Unavailable):
+    def _archived_elsewhere(self, ends: dict[int, int]) -> bool:
+        if time.monotonic() - self._looked < _LOOK_S:
+            return False
+        self._looked = time.monotonic()
+        try:
             self._id = self._id or self._ask_id(self.topic.name)
             self.table.look(self._id)
+            return all((self.table.last_of(part) or 0) + 1 >= end for part, end in ends.items())
+        except Unavailable:
+            return False
 
     def summary(self, partitions: Iterable[int]) -> dict[str, Any]:
         """Rows of the table, rows and dead letters of this run, and the next offset of each partition."""
-        last = {part: self.table.last_of(part) for part in partitions}
-        next_ = {part: 0 if at is None else at + 1 for part, at in last.items()} | self.next
+        next_ = dict(self.next)
+        for part in set(partitions) - set(next_):
+            with contextlib.suppress(Unavailable):
+                last = self.table.last_of(part)
+                next_[part] = 0 if last is None else last + 1
         return {
             "rows": self.table.rows,
             "written": self.written,

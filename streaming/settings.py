@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     """How often small files of the archive are put together."""
     archive_vacuum_every_s: float = Field(default=86_400.0, gt=0)
     """How often files that no longer belong to the archive are deleted,"""
-    archive_keep_h: int = Field(default=168, ge=0)
+    archive_keep_h: int = Field(default=168, ge=1)
     """once they have been out of it for so many hours; readers of an older version need them."""
     mlflow_tracking_uri: Annotated[str | None, BeforeValidator(_empty_is_none)] = Field(
         default=None, validation_alias="MLFLOW_TRACKING_URI"
