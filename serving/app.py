@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from serving import records as told
 from serving.follower import Follower
-from serving.loader import Loader, load_model, read_model, sample_features
+from serving.loader import Loader, read_model, sample_features
 from serving.model import Models
 from serving.openapi import expand
 from serving.outbox import Outbox
@@ -76,7 +76,7 @@ def create_app(settings: Settings, use_cases: Mapping[str, UseCase]) -> FastAPI:
         outbox=outbox,
         versions=versions,
         store=store,
-        load=lambda name, data, origin: load_model(data, key, use_cases[name], origin),
+        key=key,
         ready=lambda: all(thread.ready for thread in threads),
     )
     return build(state, _lifespan([outbox, versions, *threads], views))
@@ -106,15 +106,14 @@ def _sample(use_case: UseCase, records: Records) -> Features | None:
 
 
 def _lifespan(parts: Sequence[Outbox | Versions | Follower | Loader], views: Views) -> Lifespan:
-    """Start the parts in their order, stop them in the other."""
+    """Start the parts; stop them all at once, when the last request is answered."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         for part in parts:
             part.start()
         yield
-        for part in reversed(parts):
-            await asyncio.to_thread(part.stop)
+        await asyncio.gather(*(asyncio.to_thread(part.stop) for part in parts))
         await views.close()
 
     return lifespan

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from serving.model import Model, Models
+from serving.model import Models
 from serving.outbox import Outbox
 from serving.predictor import Predictor
 from serving.problem import Problem, busy
@@ -26,8 +26,8 @@ class State:
     outbox: Outbox
     versions: Versions
     store: Store
-    load: Callable[[str, bytes, str], Model]
-    """(use case, data, its name) -> the model, verified."""
+    key: bytes
+    """What snapshots are signed with."""
     ready: Callable[[], bool]
 
     def require_ready(self) -> None:

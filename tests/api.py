@@ -147,8 +147,8 @@ class FakeVersions:
         self._ask()
         return self.snapshots[number]
 
-    def urls(self, _: str, version: Version) -> dict[str, str | None]:
-        return {"version_url": f"http://mlflow/{version.number}", "run_url": None}
+    def urls(self, _: str, version: Version) -> dict[str, str]:
+        return {"version_url": f"http://mlflow/{version.number}"}
 
     def _ask(self) -> None:
         if self.away:
@@ -185,7 +185,7 @@ class Api:
     store: FakeStore = field(default_factory=FakeStore)
     records: Records = field(default_factory=Records)
     models: Models = field(default_factory=dict)
-    load: Any = None
+    key: bytes = b"a key of the tests"
     ready: bool = True
 
     def __post_init__(self) -> None:
@@ -194,13 +194,9 @@ class Api:
             name: Predictor(use_case, self.models, self.views, self.versions.of) for name, use_case in use_cases.items()
         }
         parts: dict[str, Any] = {name: value for name, value in vars(self).items() if name != "views"}
-        parts |= {"load": self.load_now, "ready": lambda: self.ready, "predictors": predictors}
+        parts |= {"ready": lambda: self.ready, "predictors": predictors}
         self.app = build(State(**parts))
         self.client = TestClient(self.app, raise_server_exceptions=False)
-
-    def load_now(self, *given: Any) -> Any:
-        """What the test has put into `load` by now."""
-        return self.load(*given)
 
     def serve(self, one: Model) -> None:
         """Serve this model from now on."""

@@ -81,6 +81,8 @@ def _facts(state: State, use_case: str, version: Version) -> dict[str, Any]:
         "learned": version.learned,
         "snapshot": version.snapshot,
         "registered": datetime.fromtimestamp(version.registered_s, UTC),
+        "version_url": None,
+        "run_url": None,
         **state.versions.urls(use_case, version),
     }
 

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from serving.loader import Refused
 from streaming.control import training_key
+from streaming.snapshots import seal_model
 from streaming.topics import CONTROL, STATUS
-from tests.api import model, pointer
+from tests.api import Api, learned, model, pointer
+
+KEY = Api.key
+FOUR = seal_model(pointer(), learned(), KEY)
 
 
 def status(**facts) -> bytes:
@@ -166,16 +169,15 @@ def pinnable(api, version):
         api.serve(model(pointer(), pinned=pin and pin.version))
 
     api.outbox.listen = follow
-    api.load = lambda *_: None
     api.versions.known = [version(4, "models/heating/0/1-1.model")]
-    api.versions.snapshots = {4: b"four"}
+    api.versions.snapshots = {4: FOUR}
     return api
 
 
 def test_a_pin_copies_the_snapshot_first(pinnable):
     """From MLflow, when the store has pruned it."""
     assert pinnable.client.put("/v1/heating/models/pin", json={"version": 4}).json() == {"version": 4, "applied": True}
-    assert pinnable.store.objects == {"pins/heating/4.model": b"four"}
+    assert pinnable.store.objects == {"pins/heating/4.model": FOUR}
     assert pinnable.records.pin("heating").version == 4
     answer = pinnable.client.post("/v1/heating/predict", json={"degrees": 1}).json()
     assert answer["model"]["version"] == 4
@@ -183,9 +185,10 @@ def test_a_pin_copies_the_snapshot_first(pinnable):
 
 def test_a_pin_takes_the_store_before_mlflow(pinnable):
     """The object is what was registered."""
-    pinnable.store.objects["models/heating/0/1-1.model"] = b"stored"
+    stored = seal_model(pointer(), learned(), KEY)
+    pinnable.store.objects["models/heating/0/1-1.model"] = stored
     pinnable.client.put("/v1/heating/models/pin", json={"version": 4})
-    assert pinnable.store.objects["pins/heating/4.model"] == b"stored"
+    assert pinnable.store.objects["pins/heating/4.model"] == stored
 
 
 def test_unpin_serves_the_newest_again(pinnable):
@@ -204,12 +207,8 @@ def test_an_unknown_version_is_not_pinned(pinnable):
 
 def test_a_version_that_is_refused_is_not_pinned(pinnable):
     """409 with the reason."""
-
-    def refuse(*_):
-        raise Refused("damaged", "version 4 of heating: its signature is wrong")
-
-    pinnable.load = refuse
-    assert "signature" in pinnable.problem("put", "/v1/heating/models/pin", 409, json={"version": 4})
+    pinnable.versions.snapshots = {4: FOUR[:-9] + b"elsewhere"}
+    assert "checksum" in pinnable.problem("put", "/v1/heating/models/pin", 409, json={"version": 4})
     assert (pinnable.outbox.sent, pinnable.store.objects) == ([], {})
 
 
@@ -217,7 +216,7 @@ def test_without_mlflow_a_copy_made_before_is_pinned(pinnable):
     """Rolling back must not depend on it."""
     pinnable.versions.away = True
     pinnable.problem("put", "/v1/heating/models/pin", 503, json={"version": 4})
-    pinnable.store.objects["pins/heating/4.model"] = b"four"
+    pinnable.store.objects["pins/heating/4.model"] = FOUR
     assert pinnable.client.put("/v1/heating/models/pin", json={"version": 4}).json()["applied"]
 
 
