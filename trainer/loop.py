@@ -125,6 +125,7 @@ class Loop:
             self._reading.source.pause()
         else:
             self._reading.go_on()
+        self._outputs.report(self._facts(), self._saver.saved_learned)  # whoever has switched waits for this word
 
     def _without_seat(self, stopped: Callable[[], bool]) -> None:
         """Rest, while it is not ours to learn; another trainer's claim ends this one."""
