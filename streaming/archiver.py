@@ -176,6 +176,8 @@ class Archiver:
 
     def _start_over(self) -> None:
         """Drop what was read and read on from the tables."""
+        if self._group.assigned is not None:
+            return
         places = [Place(name, part) for name, sink in self._sinks.items() for part in sink.partitions]
         for sink in self._sinks.values():
             sink.drop()
@@ -191,8 +193,8 @@ class Archiver:
                 self._sinks[topic].passed(partition, end)
         for place, offset in fetched.ended.items():
             self._sinks[place.topic].passed(place.partition, offset)
-        for place in fetched.gone:
-            log.warning("the next offset is not in Kafka: looking again", topic=place.topic, partition=place.partition)
+        if fetched.gone:
+            log.warning("the next offset is not in Kafka: looking again", partitions=fetched.gone)
             self._start_over()
 
     def _flush(self, sink: Sink) -> None:

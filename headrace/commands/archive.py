@@ -31,12 +31,12 @@ def command(
     from streaming.logs import set_up_logs
 
     set_up_logs()
+    settings = load_settings()
+    picked = _picked(settings, topics)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    settings = load_settings()
-    archiver = Archiver(settings, _picked(settings, topics), stop, until_end=until_end, accept_gap=accept_gap)
-    summary = archiver.run()
+    summary = Archiver(settings, picked, stop, until_end=until_end, accept_gap=accept_gap).run()
     if until_end and not stop.is_set():
         typer.echo(json.dumps(summary))
 
