@@ -47,24 +47,24 @@ def run(folder: Path, _bootstrap: str) -> None:
     family: list[psutil.Process] = []
     try:
         first_s = _first_answer(process, began)
-        addresses = json.loads(process.stdout.readline() if process.stdout else b"{}")
+        json.loads(process.stdout.readline() if process.stdout else b"")  # the addresses: everything answers
         all_s = time.monotonic() - began
         time.sleep(max(0.0, began + _RUN_S - time.monotonic()))
-        family = _family(process.pid)
+        family, at_s = _family(process.pid), time.monotonic() - began
         taken = sorted(_taken(family), key=lambda one: -one.pss)
     except (SystemExit, json.JSONDecodeError):
         raise SystemExit((home / "up.log").read_text()) from None
     finally:
         stop_s = _stop(process)
     left = [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-    _show(taken, first_s, all_s, f"API {addresses['api']}")
+    _show(taken, at_s, first_s, all_s)
     print(f"SIGINT: ended in {stop_s:.1f} s with code {process.returncode}, processes left: {len(left)}")
     if left:
         raise SystemExit(f"left running: {left}")
 
 
-def _show(taken: list[Taken], first_s: float, all_s: float, where: str) -> None:
-    print(f"\nmemory: the whole `headrace up` (plan and churn at 200 events/s) after {_RUN_S:.0f} s, MB; {where}")
+def _show(taken: list[Taken], at_s: float, first_s: float, all_s: float) -> None:
+    print(f"\nmemory: the whole `headrace up` (plan and churn at 200 events/s) after {at_s:.0f} s, MB")
     print(f"{'process':<28}{'PSS':>8}{'RSS':>8}")
     for one in taken:
         print(f"{one.name:<28}{one.pss:>8.0f}{one.rss:>8.0f}")
