@@ -183,11 +183,11 @@ class Source:
         """Fetch up to `FETCH` records into the merge; tells how many came."""
         messages = self._consumer.consume(FETCH, timeout_s)
         fetched = time.monotonic()
-        if self._merge is not None:
+        if self._merge is not None and messages:
             for message in messages:
                 self._take(self._merge, message, fetched)
-            if messages:
-                self._hold(self._merge)
+            self._look_for_ends(self._merge)
+            self._hold(self._merge)
         return len(messages)
 
     def lag(self) -> int:
@@ -209,6 +209,13 @@ class Source:
     def close(self) -> None:
         """Leave; a broker that is away is not waited for."""
         close_within(self._consumer)
+
+    def _look_for_ends(self, merge: Merge) -> None:
+        """Note which partitions are at their end by the last fetch: the client's own word comes a fetch later."""
+        for place, offset in merge.fetched.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            if 0 <= high <= offset:
+                merge.ended(place, high)
 
     def _take(self, merge: Merge, message: Message, fetched: float) -> None:
         place: tuple[str, int] = (message.topic(), message.partition())  # type: ignore[assignment]  # always set

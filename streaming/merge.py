@@ -112,6 +112,11 @@ class Merge:
         """The next offset of every partition: all before it were given out."""
         return {lane.place: lane.next_offset if lane.queue else max(lane.next_offset, lane.end) for lane in self._all}
 
+    @property
+    def fetched(self) -> dict[Place, int]:
+        """The next offset to fetch of the partitions that hold something and are not known to be at their end."""
+        return {lane.place: lane.queue[-1].offset + 1 for lane in self._all if lane.queue and not lane.at_end}
+
     def add(  # one record is these values; an object around them would cost as much as the merge itself
         self,
         place: tuple[str, int],

@@ -20,7 +20,7 @@ from trainer.seat import Seat
 log = structlog.get_logger()
 
 _LEARN_S = 0.05  # learn for so long before looking at the seat, the checkpoint and the outputs again
-_POLL_S = 0.05
+_POLL_S = 0.02
 _LAST_CHECKPOINT_S = 60.0
 
 

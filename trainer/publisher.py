@@ -49,7 +49,7 @@ class Publisher:
         self._n = 0
         self._learned = -1
         self._cost_s = _DEADLINE_S  # not known yet: fork first
-        self._next = 0.0
+        self._next = self._began = 0.0
         self._dump: tuple[Pointer, Dump] | None = None
         self._offsets: dict[str, Offsets] = {}
         self._upload: Future[None] | None = None
@@ -102,6 +102,7 @@ class Publisher:
         )
 
     def _begin(self, pointer: Pointer, model: Any) -> None:
+        self._began = time.monotonic()
         if self._cost_s > _CHEAP_S:
             key = self._key
             self._dump = pointer, Dump(lambda: seal_model(pointer, model, key), _DEADLINE_S)
@@ -124,7 +125,7 @@ class Publisher:
 
     def _send(self, pointer: Pointer, sealed: bytes, cost_s: float) -> None:
         self._cost_s = cost_s
-        self._next = time.monotonic() + max(_EVERY_S, cost_s * SHARE)
+        self._next = self._began + max(_EVERY_S, cost_s * SHARE)
         self._upload = self._uploader.submit(self._put, pointer, sealed)
 
     def _put(self, pointer: Pointer, sealed: bytes) -> None:

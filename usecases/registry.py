@@ -42,10 +42,10 @@ def topics_of(use_cases: dict[str, UseCase]) -> dict[str, Topic]:
 
 def modules_of(use_case: UseCase) -> list[ModuleType]:
     """The modules whose classes and functions its state may hold: its own, its profile's, those of its domain."""
-    own = type(use_case).__module__
-    profile = getattr(type(use_case).profile, "__module__", own)
-    domain = f"{own.rpartition('.')[0]}." if own.startswith("usecases.") else f"{own}."
-    return [module for name, module in list(sys.modules.items()) if name in (own, profile) or name.startswith(domain)]
+    classes = [cls for cls in type(use_case).__mro__ if issubclass(cls, UseCase) and cls is not UseCase]
+    own = {cls.__module__ for cls in classes} | {getattr(type(use_case).profile, "__module__", "")}
+    domains = tuple(f"{name.rpartition('.')[0]}." for name in own if name.startswith("usecases."))
+    return [module for name, module in list(sys.modules.items()) if name in own or name.startswith(domains)]
 
 
 def _load(source: str) -> ModuleType:

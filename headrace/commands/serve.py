@@ -85,6 +85,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = str(error.strerror or error).partition(" (while")[0]
         raise HeadraceError(f"{host}:{port} cannot be listened on: {reason[:1].lower()}{reason[1:]}") from None
+    # An answer must not wait for the client's acknowledgement of the one before; connections inherit it from here.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.set_inheritable(True)
     return listener
 
