@@ -8,13 +8,14 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import checkpoint, freshness, learning, memory, recovery, serving
+from benchmarks import archive, checkpoint, freshness, learning, memory, recovery, serving
 from headrace.local.kafka import LocalKafka
 
 BENCHMARKS = {
     "learning": learning,
     "checkpoint": checkpoint,
     "recovery": recovery,
+    "archive": archive,
     "freshness": freshness,
     "serving": serving,
     "memory": memory,

@@ -88,8 +88,11 @@ class Archiver:
         self._group.join()
         upkeep = Upkeep(self._settings, self._to_look_after)
         try:
+            began = time.monotonic()
             self._loop()
             self._flush_for_good()
+            rows, seconds = sum(sink.written for sink in self._sinks.values()), time.monotonic() - began
+            log.info("stopping", rows=rows, seconds=round(seconds, 3))
             return self._summary()
         finally:
             upkeep.stop()
