@@ -14,7 +14,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-COMMANDS = ("up", "produce", "train", "serve", "archive", "evaluate", "training", "models", "use-cases", "config", "doctor")
+COMMANDS = (
+    "up",
+    "produce",
+    "train",
+    "serve",
+    "archive",
+    "evaluate",
+    "training",
+    "models",
+    "use-cases",
+    "config",
+    "doctor",
+)
 
 for _name in COMMANDS:
     _module = importlib.import_module(f"headrace.commands.{_name.replace('-', '_')}")

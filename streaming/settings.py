@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -83,12 +84,21 @@ def load_settings() -> Settings:
     """Read the settings; a wrong one is a sentence that names it."""
     for name in unknown_names():
         sys.stderr.write(f"headrace: {name} is not a setting; `headrace config` lists them all\n")
+    _lend_keys()
     try:
         return Settings()
     except ValidationError as error:
         raise HeadraceError(_sentence(error)) from None
     except Exception as error:  # noqa: BLE001  # pydantic-settings wraps a nested JSON mistake in its own error
         raise HeadraceError(f"a setting cannot be read: {error}") from None
+
+
+def _lend_keys() -> None:
+    """Let the clients of S3 find the local server: they read AWS_* from the environment alone, which wins."""
+    for file in (".env", LOCAL_ENV):
+        for name, value in dotenv_values(file).items():
+            if name.startswith("AWS_") and value:
+                os.environ.setdefault(name, value)
 
 
 def unknown_names() -> list[str]:
