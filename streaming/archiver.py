@@ -123,7 +123,7 @@ class Archiver:
                 continue
             self._take(fetched)
             for sink in self._sinks.values():
-                if sink.due() or (self._until_end and self._read_all(sink)):
+                if sink.due() or self._at_end(sink):
                     self._flush(sink)
             self._reporter.report_if_due(self._sinks.values())
 
@@ -237,7 +237,10 @@ class Archiver:
             for name, sink in self._sinks.items()
         )
 
-    def _read_all(self, sink: Sink) -> bool:
+    def _at_end(self, sink: Sink) -> bool:
+        """With `until_end`: nothing more is to come, so what waits need not wait any longer."""
+        if not self._until_end or sink.empty or sink.blocked:
+            return False
         return all(at >= self._ends.get(Place(sink.topic.name, part), 0) for part, at in sink.next.items())
 
     def _topic_id(self, name: str) -> str:
