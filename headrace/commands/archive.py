@@ -2,9 +2,8 @@
 
 import json
 import signal
+import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Annotated
 
 import typer
@@ -52,26 +51,36 @@ def _picked(settings: Settings, names: list[str] | None) -> list[Topic]:
 def _declared(settings: Settings) -> dict[str, Topic]:
     """The topics of all use cases, asked of another process: use cases bring River, which the archive has no use for.
 
-    A topic comes back as the name of its schema, whose module is all that is loaded here. A file that
-    HEADRACE_USE_CASES names is no module that could be found by name: then everything is loaded.
+    A topic comes back as the name of its schema, whose module is all that is loaded here. Where that cannot be (a file
+    that HEADRACE_USE_CASES names is no module that could be found by name, or holds a mistake) everything is loaded.
     """
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as elsewhere:
-        pickled = elsewhere.submit(_load_pickled, settings).result()
+    import pickle
+    import subprocess
+
+    safe = ["-P"] if sys.flags.safe_path else []
+    told = subprocess.run(  # noqa: S603  # our own words
+        [sys.executable, *safe, "-c", f"from {__name__} import tell_topics; tell_topics()"],
+        capture_output=True,
+        check=False,
+    )
+    try:
+        found: dict[str, Topic] = pickle.loads(told.stdout)  # noqa: S301  # from the line above
+    except (ImportError, AttributeError, EOFError, pickle.UnpicklingError):
+        return _load(settings)
+    return found
+
+
+def tell_topics() -> None:
+    """Write the topics of all use cases to stdout, pickled; what their files print goes elsewhere."""
+    import contextlib
     import pickle
 
-    try:
-        return {name: pickle.loads(topic) for name, topic in pickled.items()}  # noqa: S301  # we have made it just now
-    except ModuleNotFoundError:
-        return _load(settings)
+    with contextlib.redirect_stdout(sys.stderr):
+        topics = _load(load_settings())
+    sys.stdout.buffer.write(pickle.dumps(topics))
 
 
 def _load(settings: Settings) -> dict[str, Topic]:
     from usecases.registry import load_use_cases, topics_of
 
     return topics_of(load_use_cases(settings))
-
-
-def _load_pickled(settings: Settings) -> dict[str, bytes]:
-    import pickle
-
-    return {name: pickle.dumps(topic) for name, topic in _load(settings).items()}
