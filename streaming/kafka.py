@@ -139,6 +139,7 @@ class Source:
                     "enable.partition.eof": True,
                     "fetch.wait.max.ms": 100,
                     "fetch.error.backoff.ms": 100,
+                    "fetch.queue.backoff.ms": 10,  # by default a full queue is looked at again after a whole second
                     "queued.max.messages.kbytes": 16384,
                 },
             )

@@ -241,7 +241,7 @@ class ArchivePart(Part):
 
     def start(self, stack: Stack) -> None:
         """One process for the topics of the use cases."""
-        stack.supervisor.start([stack.command("archive", "archive", *stack.topics)])
+        stack.supervisor.start([stack.command("archive", "archive", *stack.topics, HEADRACE_INSTANCE="local-archive")])
 
 
 class ProducersPart(Part):
