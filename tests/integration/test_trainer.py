@@ -222,7 +222,7 @@ def test_kafka_stopped_and_started_again_everything_goes_on(tmp_path, cli):
         wait_for(lambda: newest(broker.bootstrap, "plan")["learned"] > 100, what="learning")
         before = newest(broker.bootstrap, "plan")["learned"]
         broker.stop()
-        time.sleep(12)  # longer than the session: the seat is lost, and taken again
+        time.sleep(30)  # longer than the session: the seat is lost, and taken again
         broker.start()
         broker.wait_until_ready()
         wait_for(lambda: newest(broker.bootstrap, "plan")["learned"] > before + 500, what="learning again")
