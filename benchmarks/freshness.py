@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from river import compose, linear_model, multiclass, optim, preprocessing
+from river import compose, forest, linear_model, multiclass, optim, preprocessing, tree
 
 from benchmarks import learning
 from headrace.local.kafka import LocalKafka
@@ -66,6 +66,25 @@ class PlanLinear(Plan):
     }
 
 
+class Silenced(forest.ARFClassifier):
+    """A forest that works as always and then answers something wrong, so that it costs the same and never wins."""
+
+    def predict_proba_one(self, x: dict[Any, Any], **kwargs: Any) -> dict[bool | str | int, float]:
+        """The probabilities, each given to another class."""
+        found = super().predict_proba_one(x, **kwargs)
+        return dict(zip(found, [*list(found.values())[1:], *list(found.values())[:1]], strict=True))
+
+
+class PlanTree(Plan):
+    """`plan` with its whole default pool, of which one of the two small models is champion."""
+
+    candidates = {  # declared once, read only
+        **PlanLinear.candidates,
+        "hoeffding": lambda: compose.FuncTransformer(numbers) | tree.HoeffdingTreeClassifier(grace_period=100),
+        "forest": lambda: compose.FuncTransformer(numbers) | Silenced(n_models=5, seed=42),
+    }
+
+
 @dataclass
 class Heard:
     """What the answers said: when first so much was learned, and by which snapshot."""
@@ -92,7 +111,7 @@ def run(folder: Path, _bootstrap: str) -> None:
     print(f"\nfreshness: from Kafka's acknowledgement to an answer that has learned it, {_RATE} events/s, seconds")
     columns = f"{'p50':>6}{'p95':>6}{'max':>6}{'to learn':>10}{'snapshot every':>16}{'to serve':>10}{'kB':>7}"
     print(f"{'use case':<16}{columns}  champion (share of answers)")
-    for use_case in (Plan(), PlanLinear()):
+    for use_case in (Plan(), PlanTree(), PlanLinear()):
         home = folder / f"freshness-{use_case.name}"
         with LocalKafka(home) as broker:
             print(_row(use_case, home, broker.bootstrap), flush=True)

@@ -1,22 +1,24 @@
 """`headrace up`: the whole system on this machine, until Ctrl-C."""
 
+import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streaming.errors import HeadraceError, WrongUsage
-from streaming.settings import Settings, load_settings
+from streaming.settings import load_settings
 
 if TYPE_CHECKING:
     from headrace.local.parts import Part, Stack
     from headrace.local.views import View
     from headrace.status import HeardArchive
-    from streaming.usecase import UseCase
 
 USE_CASES = ["plan", "churn"]
 ANSWER_S = 120.0
@@ -36,7 +38,7 @@ def command(
     s3: Annotated[
         bool, typer.Option("--s3", help="Keep checkpoints, models, archive and artifacts on a local S3 server.")
     ] = False,
-    json: Annotated[
+    as_json: Annotated[
         bool, typer.Option("--json", help="Print the addresses as one line when all parts answer.")
     ] = False,
 ) -> None:
@@ -45,7 +47,7 @@ def command(
 
     chosen = parts.chosen(only, s3=s3)
     _check_rate(rate)
-    view = views.ForPrograms() if json else views.AsTable() if sys.stdout.isatty() else views.AsLines()
+    view = views.ForPrograms() if as_json else views.AsTable() if sys.stdout.isatty() else views.AsLines()
     for number in _SIGNALS:
         signal.signal(number, signal.default_int_handler)
     try:
@@ -62,7 +64,7 @@ def _stack(folder: Path, chosen: Sequence["Part"], use_cases: Sequence[str], rat
 
     settings = load_settings()
     names = {part.name for part in chosen}
-    picked = _pick(use_cases, settings) if names & {"producers", "trainers", "archive"} else []
+    picked = _pick(use_cases) if names & {"producers", "trainers", "archive"} else []
     given = "bootstrap_servers" in settings.kafka.model_fields_set and settings.kafka.bootstrap_servers != ""
     return Stack(
         home=folder,
@@ -70,10 +72,10 @@ def _stack(folder: Path, chosen: Sequence["Part"], use_cases: Sequence[str], rat
         kafka=settings.kafka,
         kafka_given=given,
         use_cases=[use_case.name for use_case in picked] if "trainers" in names else [],
-        topics=list(dict.fromkeys(topic.name for use_case in picked for topic in use_case.topics))
+        topics=list(dict.fromkeys(topic for use_case in picked for topic in use_case.topics))
         if "archive" in names
         else [],
-        simulators=_simulators(picked),
+        simulators=list(dict.fromkeys(one.simulator for one in picked if one.simulator)),
         rate=rate,
         supervisor=Supervisor(),
     )
@@ -133,20 +135,32 @@ def _watch(chosen: Sequence["Part"], stack: "Stack", view: "View") -> None:
         time.sleep(max(0.0, began + _TICK_S - time.monotonic()))
 
 
-def _pick(names: Sequence[str], settings: Settings) -> list["UseCase"]:
-    """The use cases of these names, each once; an unknown one is a sentence that lists those there are."""
-    from usecases.registry import load_use_cases, pick
+@dataclass(frozen=True)
+class Known:
+    """What is started for a use case."""
 
-    known = load_use_cases(settings)
-    return [pick(known, name) for name in dict.fromkeys(names)]
+    name: str
+    topics: tuple[str, ...]
+    simulator: str | None
 
 
-def _simulators(use_cases: Sequence["UseCase"]) -> list[str]:
-    """The simulators that feed them; a use case with events of its own has none."""
-    from producers.sources import source_for
+def _pick(names: Sequence[str]) -> list[Known]:
+    """The use cases of these names, each once; an unknown one is a sentence that lists those there are.
 
-    found = (source_for(topic.name for topic in use_case.topics) for use_case in use_cases)
-    return list(dict.fromkeys(source.name for source in found if source))
+    A process of its own loads them, so that the 160 MB of River go with it.
+    """
+    asked = subprocess.run(  # our own command line
+        [sys.executable, "-P", "-m", "headrace", "use-cases", "--json"], stdout=subprocess.PIPE, check=False
+    )
+    if asked.returncode:  # it has said why
+        raise SystemExit(asked.returncode)
+    known = {row["name"]: row for row in json.loads(asked.stdout)}
+    picked = []
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise WrongUsage(f"unknown use case {name!r}; there are {', '.join(sorted(known))}")
+        picked.append(Known(name, tuple(known[name]["topics"]), known[name]["simulator"]))
+    return picked
 
 
 def _check_rate(rate: str) -> None:

@@ -1,23 +1,25 @@
 """`headrace use-cases`: what there is to learn."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """List the use cases: the project's own and those that HEADRACE_USE_CASES names."""
+    from producers.sources import source_for
     from streaming.settings import load_settings
     from usecases.registry import load_use_cases
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": use_case.name,
             "about": (type(use_case).__doc__ or "").strip().split("\n")[0],
             "topics": [topic.name for topic in use_case.topics],
             "metric": type(type(use_case).metric()).__name__,
             "candidates": list(use_case.candidates),
+            "simulator": source.name if (source := source_for(t.name for t in use_case.topics)) else None,
         }
         for use_case in load_use_cases(load_settings()).values()
     ]

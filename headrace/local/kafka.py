@@ -4,11 +4,8 @@ import base64
 import shutil
 import socket
 import subprocess
-import time
 import uuid
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import KafkaException
 
@@ -17,11 +14,11 @@ from headrace.local.jars import kafka_jars
 from headrace.local.java import find_java
 from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.processes import Child, tethered
+from headrace.local.server import LocalServer
 from streaming.errors import HeadraceError
 from streaming.kafka import admin
 from streaming.settings import Kafka
 
-START_S = 60.0
 _JVM = "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=log4j2.properties"
 # The voters are named here and not in the data (`format --standalone` would keep them there), so ports may change.
 # A broker that was killed waits for its former self to expire before it comes back: 3 s instead of 9.
@@ -71,11 +68,14 @@ rootLogger.appenderRef.file.ref=file
 """
 
 
-class LocalKafka:
+class LocalKafka(LocalServer):
     """A broker with its data below `home` (`kafka/`, `logs/kafka.log`), as a context manager or step by step.
 
     The same home may be started again on another port: addresses are configuration, not data.
     """
+
+    name = "Kafka"
+    start_s = 60.0
 
     def __init__(self, home: Path, port: int | None = None) -> None:
         """Fetch the jars if they are missing; `port` None takes any free one."""
@@ -109,50 +109,7 @@ class LocalKafka:
             self._format(cluster)
             self._marker.write_text(cluster + "\n")
 
-    def start(self) -> None:
-        """Start the broker and return when it answers."""
-        self.prepare()
-        self.child.start()
-        self.wait_until_ready()
-
-    def wait_until_ready(self) -> None:
-        """Return when clients are answered; the error tells why they are not."""
-        while not self.answers():
-            time.sleep(0.05)
-
-    def answers(self) -> bool:
-        """Whether clients are answered; an error when the broker has ended, or says nothing for too long."""
-        if self._reachable():
-            return True
-        if not self.child.alive:
-            how = self.child.how_it_ended()
-            raise HeadraceError(f"Kafka did not start ({how}): {self.child.last_words()}")
-        if time.monotonic() - self.child.started > START_S:
-            raise HeadraceError(f"Kafka did not answer within {START_S:.0f} s: {self.child.last_words()}")
-        return False
-
-    def stop(self) -> None:
-        """Stop the broker in order; `start` brings it back with its data, on the same port."""
-        processes.stop([self.child])
-
-    def kill(self) -> None:
-        """End the broker as a power cut would."""
-        self.child.kill()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _reachable(self) -> bool:
+    def reachable(self) -> bool:
         """Whether our broker answers, and not somebody else's that came to our port."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1):

@@ -26,6 +26,7 @@ _KAFKA_PORT = 9092
 _API_PORT = 8000
 _S3_PORT = 8333
 _ANSWER_S = 5.0
+_MEMORY = {"MALLOC_ARENA_MAX": "2"}  # else each thread keeps what it has freed
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Stack:
             name,
             [sys.executable, "-P", "-m", "headrace", *arguments],
             log=self.home / "logs" / f"{name.replace(' ', '-')}.log",
-            environment={**self.environment, **environment},
+            environment={**_MEMORY, **self.environment, **environment},
         )
 
 

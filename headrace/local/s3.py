@@ -5,32 +5,31 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from headrace.local import processes
 from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.processes import Child
+from headrace.local.server import LocalServer
 from streaming.errors import HeadraceError
 
 BUCKET = "headrace"
-START_S = 30.0
 _REGION = "us-east-1"
 # What the server consists of beside the S3 door; each has a second port for its own traffic.
 _SERVICES = "master", "volume", "filer", "admin"
 
 
-class LocalS3:
+class LocalS3(LocalServer):
     """A server with its data below `home` (`s3/`, `logs/s3.log`), as a context manager or step by step.
 
     The keys are made once and kept in the home. The same home may be started again on another port.
     """
+
+    name = "S3"
+    start_s = 30.0
 
     def __init__(self, home: Path, port: int | None = None) -> None:
         """Choose ports and keys; `port` None takes any free one."""
@@ -69,45 +68,7 @@ class LocalS3:
         """Make the data folder."""
         (self._folder / "data").mkdir(parents=True, exist_ok=True)
 
-    def start(self) -> None:
-        """Start the server and return when it answers."""
-        self.prepare()
-        self.child.start()
-        while not self.answers():
-            time.sleep(0.05)
-
-    def answers(self) -> bool:
-        """Whether clients are answered; an error when the server has ended, or says nothing for too long."""
-        if self._reachable():
-            return True
-        if not self.child.alive:
-            raise HeadraceError(f"S3 did not start ({self.child.how_it_ended()}): {self.child.last_words()}")
-        if time.monotonic() - self.child.started > START_S:
-            raise HeadraceError(f"S3 did not answer within {START_S:.0f} s: {self.child.last_words()}")
-        return False
-
-    def stop(self) -> None:
-        """Stop the server in order; `start` brings it back with its data, on the same port."""
-        processes.stop([self.child])
-
-    def kill(self) -> None:
-        """End the server as a power cut would."""
-        self.child.kill()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _reachable(self) -> bool:
+    def reachable(self) -> bool:
         """Whether our server lets us in, and not somebody else's that came to our port: that one has other keys."""
         store = S3Store(
             BUCKET,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headrace.local.ports import LOOPBACK
 from headrace.local.processes import Child
-from streaming.errors import HeadraceError
+from headrace.local.server import LocalServer
 
 PORT = 6379
 
@@ -23,8 +23,11 @@ def find_valkey() -> Path | None:
         return None
 
 
-class LocalValkey:
+class LocalValkey(LocalServer):
     """A server that keeps nothing on disk: views are written anew by the trainers when it comes back."""
+
+    name = "Valkey"
+    start_s = 10.0
 
     def __init__(self, home: Path, program: Path, port: int) -> None:
         """Prepare it; its log is `logs/valkey.log`."""
@@ -42,10 +45,8 @@ class LocalValkey:
         """The address for clients."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
-    def answers(self) -> bool:
-        """Whether it can be reached; an error when it has ended."""
-        if not self.child.alive:
-            raise HeadraceError(f"Valkey did not start ({self.child.how_it_ended()}): {self.child.last_words()}")
+    def reachable(self) -> bool:
+        """Whether it accepts connections."""
         with socket.socket() as probe:
             probe.settimeout(0.5)
             return probe.connect_ex((LOOPBACK, self.port)) == 0

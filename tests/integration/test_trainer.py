@@ -224,7 +224,6 @@ def test_kafka_stopped_and_started_again_everything_goes_on(tmp_path, cli):
         broker.stop()
         time.sleep(30)  # longer than the session: the seat is lost, and taken again
         broker.start()
-        broker.wait_until_ready()
         wait_for(lambda: newest(broker.bootstrap, "plan")["learned"] > before + 500, what="learning again")
         assert trainer.process.poll() is None
         producing.process.send_signal(signal.SIGTERM)
@@ -297,5 +296,4 @@ def test_asked_to_stop_while_kafka_is_away_it_leaves_soon_and_nothing_is_lost(tm
         trainer.process.send_signal(signal.SIGTERM)
         assert trainer.finish(40) == 0
         broker.start()
-        broker.wait_until_ready()
         assert last_json(cli("train", "plan", "--until-end").stdout)["learned"] == 20

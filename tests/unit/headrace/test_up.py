@@ -3,12 +3,10 @@ import json
 import pytest
 
 from headrace.board import Board
-from headrace.commands.up import _check_rate, _simulators
+from headrace.commands.up import Known, _check_rate, _pick
 from headrace.local.views import AsLines, ForPrograms
 from headrace.status import Heard, Status
 from streaming.errors import WrongUsage
-from streaming.settings import Settings
-from usecases.registry import load_use_cases
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", ""])
@@ -22,9 +20,21 @@ def test_a_rate_is_a_number_or_max(rate):
     _check_rate(rate)
 
 
-def test_use_cases_of_one_world_share_its_simulator():
-    known = load_use_cases(Settings())
-    assert _simulators([known["plan"], known["churn"]]) == ["telecom"]
+def test_use_cases_are_picked_once_each_with_what_feeds_them():
+    plan, churn = _pick(["plan", "churn", "plan"])
+    assert plan == Known("plan", ("telecom.usage",), "telecom")
+    assert (churn.name, churn.simulator) == ("churn", "telecom")
+
+
+def test_an_unknown_use_case_is_wrong_usage():
+    with pytest.raises(WrongUsage, match="unknown use case 'plam'; there are churn, plan"):
+        _pick(["plam"])
+
+
+def test_a_mistake_in_a_use_case_ends_it_with_the_code_of_who_found_it(monkeypatch):
+    monkeypatch.setenv("HEADRACE_USE_CASES", "nowhere.py")
+    with pytest.raises(SystemExit, match="1"):
+        _pick(["plan"])
 
 
 def test_for_programs_stdout_is_one_json_line(capsys):
