@@ -3,6 +3,7 @@
 import os
 import sys
 
+from streaming import failpoints
 from streaming.errors import HeadraceError, WrongUsage
 
 _LEARNING = ("train", "evaluate", "replay")
@@ -14,6 +15,7 @@ def main() -> None:
     from headrace.cli import app
 
     try:
+        failpoints.arm(os.environ.get(failpoints.SETTING, ""))
         app()
     except WrongUsage as error:
         sys.exit(_say(error, 2))

@@ -26,6 +26,7 @@ from deltalake.exceptions import DeltaError, DeltaProtocolError, SchemaMismatchE
 
 from streaming.archive_schema import PARTITIONED_BY
 from streaming.errors import Fenced, HeadraceError, Unavailable
+from streaming.failpoints import failpoint
 
 Archived = dict[int, int | None]
 """The last archived offset by partition; None where nothing is archived."""
@@ -123,7 +124,8 @@ class Table:
             return
         held, self._handle = self._held(), None  # only success gives it back
         self._tried = last
-        self._commit(held, frame, {**self._known, **last})
+        with failpoint("write-delta"):
+            self._commit(held, frame, {**self._known, **last})
         self._handle, self._used = held, self._used + 1
         if held.version() == self._checked + 1:
             self._checked += 1
@@ -184,17 +186,21 @@ class Table:
         """Hold the newest version, unchecked; the table is made when there is none."""
         self._handle, self._checked = None, -1
         try:
-            try:
-                handle = DeltaTable(self.url, storage_options=self._options)
-            except TableNotFoundError:
-                self._create()
-                handle = DeltaTable(self.url, storage_options=self._options)
+            with failpoint("open-table"):
+                handle = self._load()
             rows = handle.count()
         except _FAILED as error:
             raise Unavailable(f"{self.url} cannot be opened: {_reason(error)}") from None
         self._differs = self._compare(handle.schema())
         self._handle, self._used, self.rows = handle, 0, rows
         return handle
+
+    def _load(self) -> DeltaTable:
+        try:
+            return DeltaTable(self.url, storage_options=self._options)
+        except TableNotFoundError:
+            self._create()
+            return DeltaTable(self.url, storage_options=self._options)
 
     def _create(self) -> None:
         DeltaTable.create(

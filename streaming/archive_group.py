@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streaming.errors import HeadraceError, Unavailable
+from streaming.failpoints import failpoint
 from streaming.kafka import client_config
 from streaming.merge import Place
 from streaming.patience import Patience
@@ -89,7 +90,9 @@ class Group:
         """Stay a member, and fetch."""
         fetched = Fetched()
         records = fetched.records
-        for message in self._consumer.consume(_MOST, _POLL_S):
+        with failpoint("poll-archive"):
+            messages = self._consumer.consume(_MOST, _POLL_S)
+        for message in messages:
             error = message.error()
             if error is None:
                 records[message.topic(), message.partition()].append(message)  # type: ignore[index]  # records have both
@@ -101,7 +104,7 @@ class Group:
 
     def tell(self, offsets: dict[Place, int]) -> None:
         """Tell Kafka where we are: a hint for lag monitors, never the truth."""
-        with contextlib.suppress(KafkaException):
+        with contextlib.suppress(KafkaException), failpoint("commit-archived"):
             self._consumer.commit(offsets=[TopicPartition(*place, at) for place, at in offsets.items()])
 
     def places(self) -> list[Place]:

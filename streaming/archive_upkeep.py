@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from streaming.archive import storage_options
+from streaming.failpoints import failpoint
 from streaming.settings import Settings
 
 log = structlog.get_logger()
@@ -24,7 +25,8 @@ _PATIENCE_S = 8.0
 def compact(url: str) -> int:
     """Put small files together and write a log checkpoint; how many files fewer there are."""
     table = DeltaTable(url, storage_options=storage_options(url))
-    done = table.optimize.compact(target_size=_TARGET_BYTES, max_concurrent_tasks=1)
+    with failpoint("compact-table"):
+        done = table.optimize.compact(target_size=_TARGET_BYTES, max_concurrent_tasks=1)
     if done["numFilesRemoved"]:
         table.create_checkpoint()
     return int(done["numFilesRemoved"] - done["numFilesAdded"])

@@ -15,6 +15,7 @@ from typing import Any
 
 from streaming import sealed
 from streaming.errors import Damaged, Fenced, HeadraceError
+from streaming.failpoints import failpoint
 from streaming.store import Store
 
 KEPT = 3
@@ -71,7 +72,9 @@ class Checkpoints:
             number = max(numbers, default=0) + 1
             header = self._header("claim", number, number, learner or uuid.uuid4().hex)
             header["state"] = state.number if state else None
-            if self._store.put_new(self._object(number), sealed.seal(header, b"", self._key)) or self._is_mine(number):
+            with failpoint("put-claim"):
+                is_mine = self._put(number, sealed.seal(header, b"", self._key))
+            if is_mine:
                 break
         self._claim = Claim(self._name["shard"], number, header["learner"], prepared, warnings)
         self._last = number
@@ -97,13 +100,16 @@ class Checkpoints:
         After `Unavailable` call again with the same bytes: a put that landed though its answer was lost counts.
         """
         number = self.next_number
-        if not self._store.put_new(self._object(number), object_bytes) and not self._is_mine(number):
+        with failpoint("put-checkpoint"):
+            is_mine = self._put(number, object_bytes)
+        if not is_mine:
             raise self._fenced(number)
         self._last = number
         self._kept.append(number)
         self.check_owner()
         while len(self._kept) > KEPT:
-            self._store.delete(self._object(self._kept[0]))
+            with failpoint("prune-checkpoint"):
+                self._store.delete(self._object(self._kept[0]))
             del self._kept[0]
 
     def check_owner(self) -> None:
@@ -148,6 +154,10 @@ class Checkpoints:
         }:
             raise Damaged("it belongs to another place")
         return Stored(number, header, content)
+
+    def _put(self, number: int, object_bytes: bytes) -> bool:
+        """Put the object at its number; False when somebody else's is there."""
+        return self._store.put_new(self._object(number), object_bytes) or self._is_mine(number)
 
     def _is_mine(self, number: int) -> bool:
         data = self._store.get(self._object(number))

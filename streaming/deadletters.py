@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, Producer
 
+from streaming.failpoints import failpoint
 from streaming.kafka import ensure_topics
 from streaming.merge import Dead
 from streaming.settings import Kafka
@@ -37,7 +38,8 @@ class Outbox:
     def delivered(self, within_s: float) -> bool:
         """Wait until every letter is on its topic."""
         if self._waiting:
-            self._producer.flush(within_s)
+            with failpoint("deliver-letters"):
+                self._producer.flush(within_s)
         return self._waiting == 0
 
     def _arrived(self, error: KafkaError | None, _message: object) -> None:

@@ -11,6 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streaming.codec import Codec
 from streaming.errors import BadRecord, HeadraceError, Unavailable
+from streaming.failpoints import failpoint
 from streaming.merge import Dead, Merge, Place
 from streaming.settings import Kafka
 from streaming.topics import COMPACTED, CONTROL, Topic
@@ -182,7 +183,8 @@ class Source:
 
     def poll(self, timeout_s: float) -> int:
         """Fetch up to `FETCH` records into the merge; tells how many came."""
-        messages = self._consumer.consume(FETCH, timeout_s)
+        with failpoint("poll"):
+            messages = self._consumer.consume(FETCH, timeout_s)
         fetched = time.monotonic()
         if self._merge is not None and messages:
             for message in messages:
@@ -205,7 +207,9 @@ class Source:
 
     def commit(self, offsets: dict[Place, int]) -> None:
         """Tell Kafka where we are: a hint for lag monitors, never the truth."""
-        self._consumer.commit(offsets=[TopicPartition(*place, at) for place, at in offsets.items()], asynchronous=True)
+        parts = [TopicPartition(*place, at) for place, at in offsets.items()]
+        with failpoint("commit-offsets"):
+            self._consumer.commit(offsets=parts, asynchronous=True)
 
     def close(self) -> None:
         """Leave; a broker that is away is not waited for."""

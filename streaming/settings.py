@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streaming import failpoints
 from streaming.errors import HeadraceError
 
 STATE_DIR = Path(".headrace")
@@ -103,7 +104,7 @@ def _lend_keys() -> None:
 
 def unknown_names() -> list[str]:
     """Names in the environment that look like settings of ours and are none."""
-    known = {_name(field) for field in Settings.model_fields}
+    known = {_name(field) for field in Settings.model_fields} | {failpoints.SETTING}
     return sorted(name for name in os.environ if name.startswith("HEADRACE_") and name.split("__")[0] not in known)
 
 

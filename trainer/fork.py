@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from streaming.errors import HeadraceError
+from streaming.failpoints import failpoint
 
 
 class Failed(Exception):
@@ -25,7 +26,8 @@ class Dump:
         collecting = gc.isenabled()
         # A collection in the child could run destructors of Kafka clients whose threads are not there, and hang.
         gc.disable()
-        self.pid = os.fork()
+        with failpoint("fork"):
+            self.pid = os.fork()
         if self.pid == 0:
             _child(self._file, make)
         if collecting:

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from streaming.errors import Unavailable
+from streaming.failpoints import each
 from streaming.kafka import FETCH, Source
 from streaming.merge import Dead, Merge, Place
 from trainer import stored
@@ -92,7 +93,7 @@ class Loop:
 
     def _learn(self) -> bool:
         """Learn for a while; tells whether there is more to learn without fetching."""
-        merge, process = self._reading.merge, self._learner.process
+        merge, process = self._reading.merge, each("learn", self._learner.process)
         until = time.monotonic() + _LEARN_S
         while (now := time.monotonic()) < until:
             moment = merge.next(now)

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from streaming.control import read_latest
 from streaming.errors import HeadraceError
+from streaming.failpoints import failpoint
 from streaming.settings import Kafka
 from streaming.snapshots import Pointer, seal_model
 from streaming.store import Store
@@ -131,9 +132,11 @@ class Publisher:
     def _put(self, pointer: Pointer, sealed: bytes) -> None:
         """In the uploader's thread. A snapshot that cannot be stored is left out: the next one is newer anyway."""
         try:
-            self._store.put_new(pointer.object, sealed)
-            self._producer.produce(MODELS, key=pointer.key, value=pointer.encode())
-            self._producer.poll(0)
+            with failpoint("put-snapshot"):
+                self._store.put_new(pointer.object, sealed)
+            with failpoint("publish-pointer"):
+                self._producer.produce(MODELS, key=pointer.key, value=pointer.encode())
+                self._producer.poll(0)
             first, self.newest = self.newest is None, pointer
             if first:
                 self._bury_lower_epochs()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from streaming.errors import Fenced, HeadraceError
+from streaming.failpoints import failpoint
 from streaming.settings import Settings
 from streaming.store import Store
 from streaming.tracking import connect
@@ -157,8 +158,10 @@ class Registrar:
             return
         why = self._reason(held.facts)
         if why is not None:
-            version = registry.register(held, runs)
-            registry.move_aliases(version, held.facts)
+            with failpoint("register"):
+                version = registry.register(held, runs)
+            with failpoint("move-aliases"):
+                registry.move_aliases(version, held.facts)
             self._last = version
             facts = {"version": version.number, "candidate": version.candidate, "rolling": version.rolling}
             log.info("version registered", use_case=self._use_case.name, why=why, **facts)
