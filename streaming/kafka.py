@@ -126,9 +126,9 @@ class Source:
     Offsets are assigned, never taken from the group: they live with the state that they belong to.
     """
 
-    def __init__(self, kafka: Kafka, topics: Iterable[Topic], *, group: str) -> None:
-        """Prepare a consumer; nothing is read before `start`."""
-        self._topics = list(topics)
+    def __init__(self, kafka: Kafka, topics: Iterable[Topic], *, group: str, only: int | None = None) -> None:
+        """Prepare a consumer; nothing is read before `start`. `only`: this partition of each topic."""
+        self._topics, self._only = list(topics), only
         self._codecs = {topic.name: Codec(topic) for topic in self._topics}
         self._consumer = Consumer(
             client_config(
@@ -151,9 +151,18 @@ class Source:
         self._paused = False
 
     def places(self) -> list[Place]:
-        """Every partition of the topics."""
-        metadata = self._consumer.list_topics(timeout=_ANSWER_S).topics
-        return [Place(t.name, p) for t in self._topics for p in sorted(metadata[t.name].partitions)]
+        """Every partition that is to be read."""
+        if self._only is not None:
+            return [Place(topic.name, self._only) for topic in self._topics]
+        return [Place(name, part) for name, count in self.partitions().items() for part in range(count)]
+
+    def partitions(self) -> dict[str, int]:
+        """How many partitions each topic has."""
+        try:
+            found = self._consumer.list_topics(timeout=_ANSWER_S).topics
+        except KafkaException as error:
+            raise Unavailable(f"Kafka does not tell its partitions: {error.args[0].str()}") from None
+        return {topic.name: len(found[topic.name].partitions) for topic in self._topics}
 
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
         """The first offset kept and the next one to be written, by partition."""

@@ -6,11 +6,38 @@ from itertools import islice
 from streaming.codec import Codec
 from streaming.errors import BadRecord
 from streaming.merge import Dead, Merge, Place
+from streaming.partition import partition_of
 from streaming.usecase import UseCase
 from trainer.learner import Learner
+from trainer.summary import Learned
 
 Lanes = dict[Place, Iterator[tuple[bytes | None, bytes]]]
 _CHUNK = 1_000
+
+
+def learn_all(use_case: UseCase, lanes: Lanes, partitions: int) -> tuple[list[Learned], list[Dead]]:
+    """Learn all records of `lanes` from nothing: by one learner or, of a sharded use case, by one for each partition.
+
+    Gives each learner with its next offsets, and the dead letters.
+    """
+    learned: list[Learned] = []
+    letters: list[Dead] = []
+    for part in _split(lanes, partitions) if use_case.sharded else [lanes]:
+        learner, offsets, dead = learn(use_case, part)
+        learned.append((learner, offsets))
+        letters += dead
+    return learned, letters
+
+
+def _split(lanes: Lanes, partitions: int) -> list[Lanes]:
+    """The records of each partition, where Kafka's clients would put them; those without a key by turns."""
+    found: list[dict[Place, list[tuple[bytes | None, bytes]]]]
+    found = [{Place(place.topic, part): [] for place in lanes} for part in range(partitions)]
+    for place, records in lanes.items():
+        for at, (key, value) in enumerate(records):
+            part = at % partitions if key is None else partition_of(key, partitions)
+            found[part][Place(place.topic, part)].append((key, value))
+    return [{place: iter(records) for place, records in part.items()} for part in found]
 
 
 def learn(use_case: UseCase, lanes: Lanes) -> tuple[Learner, dict[Place, int], list[Dead]]:

@@ -1,4 +1,4 @@
-"""One trainer from its start to its end: connect, wait for the seat, claim, learn, leave."""
+"""One trainer process from its start to its end: connect, take seats, learn in turns, leave."""
 
 import gc
 import threading
@@ -18,42 +18,46 @@ from streaming.store import Store
 from streaming.topics import CONTROL, MODELS, STATUS
 from streaming.usecase import UseCase
 from trainer import stored
+from trainer.added import Added
 from trainer.learner import Learner
-from trainer.loop import Loop, Reading
 from trainer.outputs import Outputs
 from trainer.saver import Saver
-from trainer.seat import Seat
-from trainer.start import first_offsets
+from trainer.seat import Seats
+from trainer.shard import Reading, Shard
+from trainer.start import Wanted, first_offsets
 from trainer.summary import summary
+from trainer.switch import Switch
 
 log = structlog.get_logger()
 
-SHARD = "0"
+_POLL_S = 0.02
+_WAIT_S = 0.1
+_AGAIN_S = 1.0
 
 
 class Trainer:
-    """One use case's trainer."""
+    """Learns one use case: all of it, or the shards of it for which this copy has the seats."""
 
     def __init__(self, settings: Settings, use_case: UseCase, stop: threading.Event) -> None:
-        """Connect; `stop` ends the loop after the moment in hand."""
+        """Connect; `stop` ends the learning after the moment in hand."""
         self._settings, self._use_case, self._stop = settings, use_case, stop
         kafka = settings.kafka
         self._store, self._key = Store(settings.store), signing_key(settings)
-        self._checkpoints = Checkpoints(self._store, use_case.name, SHARD, self._key)
         ensure_topics(kafka, [topic.name for topic in use_case.topics])
         ensure_topics(kafka, [CONTROL, STATUS, MODELS, *Outputs.topics(use_case)], compacted=True)
         deadletters.ensure(kafka, list(use_case.topics))
         self._producer = producer(kafka)
-        self._seat = Seat(kafka, use_case.name, settings.instance)
-        self._source = Source(kafka, use_case.topics, group=f"headrace.{use_case.name}")
-        self._saver = Saver(
-            self._checkpoints,
-            every_s=settings.checkpoint_every_s,
-            deadline_s=settings.checkpoint_deadline_s,
-            before_put=self._flush,
+        self._switch = Switch(kafka, use_case.name)
+        self._shards: dict[str, Shard] = {}
+        self._begun: set[str] = set()
+        self._seats = Seats(
+            kafka,
+            use_case.name,
+            use_case.topics[0].name if use_case.sharded else CONTROL,
+            settings.instance,
+            give_back=self._give_back,
+            lose=self._lose,
         )
-        self._outputs: Outputs | None = None
-        self._letters: deadletters.Outbox | None = None
 
     def run(self, *, until_end: bool = False, fresh: bool = False) -> dict[str, Any] | None:
         """Learn until told to stop, or to the end of the topics; then checkpoint. The summary, if it ever learned."""
@@ -61,59 +65,143 @@ class Trainer:
         try:
             if not self._wait_for_seat():
                 return None
-            if until_end and not self._seat.training_wanted:
+            if until_end and not self._switch.on:
                 raise HeadraceError(f"training of {name} is off: `headrace training {name} on` turns it on")
-            learner, reading, loop = self._begin(until_end=until_end, fresh=fresh)
-            # River and what was loaded stay for good: no collection needs to walk them. And few cycles are made here.
-            gc.freeze()
-            gc.set_threshold(50_000, 10, 10)
-            began, before = time.monotonic(), learner.state.counts.events
-            loop.run(self._stop.is_set)
-            seconds, events = time.monotonic() - began, learner.state.counts.events - before
+            self._take_up(until_end=until_end, fresh=fresh)
+            began, before = time.monotonic(), self._events()
+            while not self._stop.is_set() and not self._over():
+                self._turn(fresh=fresh, until_end=until_end)
+            seconds, events = time.monotonic() - began, self._events() - before
             log.info("stopping", use_case=name, events=events, seconds=round(seconds, 3))
-            loop.conclude()
-            return summary(learner, reading.merge.offsets)
+            for shard in self._shards.values():
+                shard.conclude()
+            learned = [(shard.learner, shard.reading.merge.offsets) for shard in self._shards.values()]
+            return summary(learned) if learned else None
         finally:
             self._close()
 
     def _wait_for_seat(self) -> bool:
         asked, said = time.monotonic(), False
-        while not self._seat.ready and not self._stop.is_set():
-            self._seat.poll(0.1)
+        while not (self._seats.held and self._switch.known) and not self._stop.is_set():
+            self._seats.poll(_WAIT_S / 2)
+            self._switch.poll(_WAIT_S / 2)
             if not said and time.monotonic() - asked > 3:
                 said = True
                 log.info("ready, waiting: another copy learns", use_case=self._use_case.name)
         return not self._stop.is_set()
 
-    def _begin(self, *, until_end: bool, fresh: bool) -> tuple[Learner, Reading, Loop]:
+    def _turn(self, *, fresh: bool, until_end: bool) -> None:
+        """A turn for every shard that is ours by now."""
+        self._seats.poll(0)
+        self._switch.poll(0)
+        if self._seats.held != self._shards.keys():
+            self._take_up_again(fresh=fresh, until_end=until_end)
+        wait_s = _POLL_S / max(1, len(self._shards))
+        for shard in self._shards.values():
+            shard.turn(wait_s, training=self._switch.on)
+        if not self._shards:
+            self._seats.poll(_WAIT_S)
+
+    def _take_up(self, *, until_end: bool, fresh: bool) -> None:
+        """Begin the shards that have become ours, one after the other: the seats may be called back in between."""
+        for name in sorted(self._seats.held - self._shards.keys()):
+            if name not in self._seats.held:
+                continue
+            self._shards[name] = self._begin(name, until_end=until_end, fresh=fresh and name not in self._begun)
+            self._begun.add(name)
+            # River and what was loaded stay for good: no collection needs to walk them. And few cycles are made here.
+            gc.freeze()
+            gc.set_threshold(50_000, 10, 10)
+            self._seats.poll(0)
+
+    def _take_up_again(self, *, until_end: bool, fresh: bool) -> None:
+        """The same while others go on: a store or a Kafka that is away is waited for."""
+        try:
+            self._take_up(until_end=until_end, fresh=fresh)
+        except Unavailable as error:
+            log.warning("cannot begin, tried again", use_case=self._use_case.name, reason=str(error))
+            self._seats.poll(_AGAIN_S)
+
+    def _give_back(self, names: list[str]) -> None:
+        """Another copy waits for these, and goes on from our last checkpoint."""
+        for name in names:
+            if name in self._shards:
+                shard = self._shards.pop(name)
+                try:
+                    shard.conclude()
+                except Unavailable as error:
+                    log.warning("given back without a last checkpoint", use_case=self._use_case.name, reason=str(error))
+                finally:
+                    shard.close()
+
+    def _lose(self, names: list[str]) -> None:
+        """These are not ours any more, and what was learned since their checkpoints is learned again by their owner.
+
+        Where another copy has claimed already, this one was away for long: it ends.
+        """
+        for name in names:
+            if name in self._shards:
+                log.warning("the seat is lost: learning rests", use_case=self._use_case.name, shard=name)
+                shard = self._shards.pop(name)
+                try:
+                    shard.check_owner()
+                finally:
+                    shard.close()
+
+    def _begin(self, name: str, *, until_end: bool, fresh: bool) -> Shard:
         """Claim the newest state, fit everything to it, and say so."""
-        use_case, source = self._use_case, self._source
-        ids = topic_ids(self._settings.kafka, [topic.name for topic in use_case.topics])
+        use_case, kafka = self._use_case, self._settings.kafka
+        checkpoints = Checkpoints(self._store, use_case.name, name, self._key)
+        only = int(name) if use_case.sharded else None
+        source = Source(kafka, use_case.topics, group=f"headrace.{use_case.name}", only=only)
+        try:
+            wanted = Wanted(use_case, source, topic_ids(kafka, [topic.name for topic in use_case.topics]))
 
-        def prepare(state: Stored) -> tuple[stored.Loaded, dict[Place, int]]:
-            loaded = stored.load(use_case, state)
-            return loaded, first_offsets(use_case.name, source, loaded, ids)
+            def prepare(state: Stored) -> tuple[stored.Loaded, dict[Place, int]]:
+                loaded = stored.load(use_case, state)
+                return loaded, first_offsets(wanted, loaded)
 
-        claim = self._checkpoints.claim(prepare, fresh=fresh)
-        loaded, offsets = claim.state or (None, first_offsets(use_case.name, source, None, ids))
+            claim = checkpoints.claim(prepare, fresh=fresh)
+            loaded, offsets = claim.state or (None, first_offsets(wanted, None))
+        except BaseException:
+            source.close()
+            raise
         for sentence in [*claim.warnings, *(loaded.said if loaded else ())]:
             log.warning(sentence, use_case=use_case.name)
         learner = Learner(use_case, loaded.state if loaded else None)
+        letters = deadletters.Outbox(self._producer, claim.epoch)
+        saver = self._saver(checkpoints, letters)
         clock = loaded.clock if loaded else None
         if loaded:
             learner.clock = loaded.clock or 0
-            self._saver.saved_offsets, self._saver.saved_learned = offsets, learner.state.counts.learned
+            saver.saved_offsets, saver.saved_learned = offsets, learner.state.counts.learned
         ends = {place: high for place, (_, high) in source.bounds(offsets).items()} if until_end else None
-        reading = Reading(source, self._merge(offsets, clock), self._merge, ids, ends)
-        self._outputs = Outputs(
-            self._settings, self._store, self._producer, self._key, learner, claim, self._checkpoints.check_owner
+        partitions = source.partitions()[use_case.topics[0].name] if use_case.sharded else None
+        reading = Reading(source, self._merge(offsets, clock), self._merge, wanted.topic_ids, ends, partitions)
+        outputs = Outputs(
+            self._settings, self._store, self._producer, self._key, learner, claim, checkpoints.check_owner
         )
-        self._letters = deadletters.Outbox(self._producer, claim.epoch)
-        loop = Loop(learner, reading, self._seat, self._saver, self._outputs, self._letters.send)
         reading.begin()
         learned, origin = learner.state.counts.learned, "its checkpoint" if loaded else "nothing"
-        log.info("learning", use_case=use_case.name, epoch=claim.epoch, learned=learned, goes_on_from=origin)
-        return learner, reading, loop
+        facts: dict[str, Any] = {"shard": name} if use_case.sharded else {}
+        facts |= {"epoch": claim.epoch, "learned": learned, "goes_on_from": origin}
+        log.info("learning", use_case=use_case.name, **facts)
+        added = None if use_case.sharded or until_end else Added(source.places)
+        return Shard(learner, reading, saver, outputs, letters, added)
+
+    def _saver(self, checkpoints: Checkpoints, letters: deadletters.Outbox) -> Saver:
+        def flush() -> None:
+            if not letters.delivered(10):
+                address = self._settings.kafka.bootstrap_servers
+                raise Unavailable(f"Kafka at {address} has not taken all dead letters")
+
+        settings = self._settings
+        return Saver(
+            checkpoints,
+            every_s=settings.checkpoint_every_s,
+            deadline_s=settings.checkpoint_deadline_s,
+            before_put=flush,
+        )
 
     def _merge(self, offsets: dict[Place, int], clock: int | None) -> Merge:
         settings = self._settings
@@ -121,14 +209,16 @@ class Trainer:
             self._use_case.topics, offsets, wait_s=settings.merge_wait_s, read_ahead=settings.read_ahead, clock=clock
         )
 
-    def _flush(self) -> None:
-        if self._letters is not None and not self._letters.delivered(10):
-            raise Unavailable(f"Kafka at {self._settings.kafka.bootstrap_servers} has not taken all dead letters")
+    def _over(self) -> bool:
+        """There is nothing left to read in any shard."""
+        return bool(self._shards) and all(shard.reading.over for shard in self._shards.values())
+
+    def _events(self) -> int:
+        return sum(shard.learner.state.counts.events for shard in self._shards.values())
 
     def _close(self) -> None:
-        self._saver.close()
-        if self._outputs is not None:
-            self._outputs.close()
-        self._source.close()
-        self._seat.leave()
+        while self._shards:
+            self._shards.popitem()[1].close()
+        self._switch.close()
+        self._seats.leave()
         self._producer.flush(5)

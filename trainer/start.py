@@ -1,21 +1,35 @@
-"""Where a trainer begins to read: the offsets of its checkpoint, held against what Kafka has."""
+"""Where a learner begins to read: the offsets of its checkpoint, held against what Kafka has."""
+
+from dataclasses import dataclass
 
 from streaming.errors import HeadraceError
 from streaming.kafka import Source
 from streaming.merge import Place
+from streaming.usecase import UseCase
 from trainer.stored import Loaded
 
-Bounds = dict[Place, tuple[int, int]]
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be read."""
+
+    use_case: UseCase
+    source: Source
+    topic_ids: dict[str, str]
+    """Kafka's id of each topic, today."""
 
 
-def first_offsets(use_case: str, source: Source, loaded: Loaded | None, topic_ids: dict[str, str]) -> dict[Place, int]:
+def first_offsets(wanted: Wanted, loaded: Loaded | None) -> dict[Place, int]:
     """The next offset of every partition; a stored one that Kafka no longer has is a sentence with the ways out."""
-    bounds = source.bounds(source.places())
+    use_case = wanted.use_case
+    bounds = wanted.source.bounds(wanted.source.places())
+    ways = f"rebuild with `headrace replay {use_case.name}` or start from nothing with `--fresh`"
+    if use_case.sharded:
+        _check_partitions(wanted, loaded, ways)
     if loaded is None:
         return {place: low for place, (low, _) in bounds.items()}
-    ways = f"rebuild with `headrace replay {use_case}` or start from nothing with `--fresh`"
     for topic, id in loaded.topic_ids.items():
-        if topic in topic_ids and topic_ids[topic] != id:
+        if topic in wanted.topic_ids and wanted.topic_ids[topic] != id:
             raise HeadraceError(f"the topic {topic} was deleted and made again since the checkpoint: {ways}")
     for place, (low, high) in bounds.items():
         stored = loaded.offsets.get(place)
@@ -25,3 +39,19 @@ def first_offsets(use_case: str, source: Source, loaded: Loaded | None, topic_id
                 f"{low} to {high}: {ways}"
             )
     return {place: loaded.offsets.get(place, low) for place, (low, _) in bounds.items()}
+
+
+def _check_partitions(wanted: Wanted, loaded: Loaded | None, ways: str) -> None:
+    """A key must be in the same shard of every topic, and stay there."""
+    counts = wanted.source.partitions()
+    if len(set(counts.values())) > 1:
+        has = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise HeadraceError(
+            f"{wanted.use_case.name} is sharded: its topics want equal numbers of partitions, but {has}"
+        )
+    now = next(iter(counts.values()))
+    if loaded is not None and loaded.partitions not in (None, now):
+        raise HeadraceError(
+            f"{wanted.use_case.name} is sharded, and its topics have {now} partitions instead of {loaded.partitions} "
+            f"since the checkpoint, so keys have moved: {ways}"
+        )

@@ -27,12 +27,17 @@ class Loaded:
     offsets: dict[Place, int]
     topic_ids: dict[str, str]
     said: list[str]
+    partitions: int | None = None
+    """How many partitions each topic of a sharded use case had."""
 
 
-def dump(state: State, clock: int | None, offsets: dict[Place, int], topic_ids: dict[str, str]) -> bytes:
+def dump(
+    state: State, clock: int | None, offsets: dict[Place, int], topic_ids: dict[str, str], partitions: int | None = None
+) -> bytes:
     """Pickle what a checkpoint holds."""
     places = {tuple(place): offset for place, offset in offsets.items()}
-    return pickle.dumps({"state": state, "clock": clock, "offsets": places, "topic_ids": topic_ids}, 5)
+    content = {"state": state, "clock": clock, "offsets": places, "topic_ids": topic_ids, "partitions": partitions}
+    return pickle.dumps(content, 5)
 
 
 def load(use_case: UseCase, stored: Stored) -> Loaded:
@@ -47,7 +52,7 @@ def load(use_case: UseCase, stored: Stored) -> Loaded:
     state: State = content["state"]
     said = adopt(use_case, state)
     offsets = {Place(*place): offset for place, offset in content["offsets"].items()}
-    return Loaded(state, content["clock"], offsets, content["topic_ids"], said)
+    return Loaded(state, content["clock"], offsets, content["topic_ids"], said, content.get("partitions"))
 
 
 def _minor(version: str) -> str:

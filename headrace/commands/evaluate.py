@@ -24,20 +24,21 @@ def command(
     """Learn from files or a simulator from nothing, and print the summary."""
     from streaming.logs import set_up_logs
     from streaming.settings import load_settings
-    from trainer.offline import learn
+    from trainer.offline import learn_all
     from trainer.summary import summary
     from usecases.registry import load_use_cases, pick
 
     set_up_logs()
-    wanted = pick(load_use_cases(load_settings()), use_case)
+    settings = load_settings()
+    wanted = pick(load_use_cases(settings), use_case)
     topics = {topic.name: topic for topic in wanted.topics}
     lanes = _from_files(topics, file) if file else _from_simulator(topics, wanted.name, count, seed)
-    learner, offsets, dead = learn(wanted, lanes)
+    learned, dead = learn_all(wanted, lanes, settings.kafka.partitions)
     for letter in dead[:10]:
         typer.echo(f"dead letter: {letter}", err=True)
     if len(dead) > 10:
         typer.echo(f"dead letters: {len(dead) - 10} more", err=True)
-    typer.echo(json.dumps(summary(learner, offsets)))
+    typer.echo(json.dumps(summary(learned)))
 
 
 def _from_files(topics: dict[str, Topic], files: list[str]) -> dict[Place, Iterator[tuple[bytes | None, bytes]]]:
