@@ -80,7 +80,7 @@ class LocalKafka(LocalServer):
     def __init__(self, home: Path, port: int | None = None) -> None:
         """Fetch the jars if they are missing; `port` None takes any free one."""
         self.port = port or free_port()
-        self._controller_port = free_port(9093, taken=frozenset({self.port}))
+        self._controller_port = free_port(taken=frozenset({self.port}))
         self._folder = home.absolute() / "kafka"
         self._marker = self._folder / "cluster.id"
         self._java: list[str | Path] = [find_java().path, *_JVM, "-cp", f"{kafka_jars()}/*"]
