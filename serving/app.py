@@ -29,6 +29,7 @@ from streaming.settings import Kafka, Settings, load_settings
 from streaming.signing import signing_key
 from streaming.store import Store
 from streaming.usecase import Features, UseCase
+from streaming.versions import model_name
 from usecases.registry import load_use_cases
 
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -49,7 +50,10 @@ def create_app(settings: Settings, use_cases: Mapping[str, UseCase]) -> FastAPI:
     """Connect the parts; nothing is contacted before the app starts."""
     store, key = Store(settings.store), signing_key(settings)
     records, served, complete = Records(), Models(), threading.Event()
-    outbox, versions = Outbox(settings.kafka), Versions(settings.mlflow_tracking_uri, use_cases)
+    outbox, versions = (
+        Outbox(settings.kafka),
+        Versions(settings.mlflow_tracking_uri, partial(_model_names, use_cases, served)),
+    )
     prepare = partial(_make_topics, settings.kafka, use_cases)
     views, view_followers = _views(settings, use_cases, prepare)
     loaders = {
@@ -70,7 +74,10 @@ def create_app(settings: Settings, use_cases: Mapping[str, UseCase]) -> FastAPI:
         *loaders.values(),
     ]
     state = State(
-        predictors={name: Predictor(use_case, served, views, versions.of) for name, use_case in use_cases.items()},
+        predictors={
+            name: Predictor(use_case, served, views, versions.of, partial(records.partitions, name))
+            for name, use_case in use_cases.items()
+        },
         records=records,
         models=served,
         outbox=outbox,
@@ -99,6 +106,12 @@ def _take(records: Records, loaders: Mapping[str, Loader], topic: str, key: str,
     changed = records.take(topic, key, value)
     if changed is not None and changed in loaders:
         loaders[changed].wake()
+
+
+def _model_names(use_cases: Mapping[str, UseCase], served: Models) -> list[str]:
+    """The registered models whose versions may be served."""
+    whole = [name for name, use_case in use_cases.items() if not use_case.sharded]
+    return whole + [model_name(name, shard) for name, shard in served.copy() if name not in whole]
 
 
 def _sample(use_case: UseCase, records: Records) -> Features | None:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from serving.model import Model, Models
-from serving.records import Records, Wanted, shards
+from serving.records import Records, Wanted, by_shard
 from streaming import metrics, sealed
 from streaming.errors import Damaged, HeadraceError, Unavailable
 from streaming.snapshots import open_model
@@ -117,7 +117,7 @@ class Loader:
         """Load what is wanted and not served yet."""
         wanted = self._records.wanted(self._use_case.name)
         self._refused = {one.object: self._refused[one.object] for one in wanted if one.object in self._refused}
-        for choices in shards(wanted).values():
+        for choices in by_shard(wanted).values():
             self._choose(choices)
 
     def _choose(self, choices: list[Wanted]) -> None:

@@ -11,6 +11,7 @@ from serving.views import Views
 from streaming import metrics
 from streaming.asking import Prediction
 from streaming.errors import BadRecord, Unavailable
+from streaming.partition import partition_of
 from streaming.usecase import Features, UseCase
 
 SHARD = "0"
@@ -26,11 +27,16 @@ class Predictor:
         models: Models,
         views: Views,
         version_of: Callable[[str], int | None],
+        partitions: Callable[[], int | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`version_of` gives the registered version of a snapshot's object."""
+        """`version_of` gives the registered version of a snapshot's object.
+
+        `partitions` tells how many shards a sharded use case has, once a trainer has told it.
+        """
         self.use_case, self.schema = use_case, RequestSchema(use_case)
         self._models, self._views, self._version_of, self._clock = models, views, version_of, clock
+        self._partitions = partitions
         name = use_case.name
         self._by_model = metrics.PREDICTIONS.labels(name, "model").inc
         self._by_rules = metrics.PREDICTIONS.labels(name, "rules").inc
@@ -39,22 +45,41 @@ class Predictor:
 
     @property
     def model(self) -> Model | None:
-        """What is served now."""
-        return self._models.get((self.use_case.name, SHARD))
+        """What is served now; of a sharded use case the model that has learned most."""
+        name = self.use_case.name
+        if not self.use_case.sharded:
+            return self._models.get((name, SHARD))
+        served = [model for (use_case, _), model in self._models.copy().items() if use_case == name]
+        return max(served, key=lambda model: model.pointer.learned, default=None)
+
+    def _model_for(self, request: dict[str, Any]) -> Model | None:
+        """The model of the shard that the request's key is in."""
+        field = self.schema.shard_key
+        if field is None:
+            return self.model
+        if field not in request:
+            raise Problem(422, "The request is not valid", f"{field} missing: there is a model for each part of them")
+        partitions = self._partitions()
+        if partitions is None:
+            return None
+        return self._models.get((self.use_case.name, str(partition_of(str(request[field]).encode(), partitions))))
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one parsed request."""
         view = _NO_VIEW
         if not self.schema.required <= request.keys():
             (view,) = await self._look_up([request])
-        return self._predict(request, view, self.model)
+        return self._predict(request, view, self._model_for(request))
 
     async def answers(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The answers to several, all by the same model, with one look-up for all keys."""
-        model = self.model
+        """The answers to several, all of a shard by the same model, with one look-up for all keys."""
         missing = [at for at, request in enumerate(requests) if not self.schema.required <= request.keys()]
         views = dict(zip(missing, await self._look_up([requests[at] for at in missing]), strict=True))
-        return [self._predict(request, views.get(at, _NO_VIEW), model) for at, request in enumerate(requests)]
+        models = [self._model_for(request) for request in requests]  # nothing is swapped in between
+        return [
+            self._predict(request, views.get(at, _NO_VIEW), model)
+            for at, (request, model) in enumerate(zip(requests, models, strict=True))
+        ]
 
     def _predict(self, request: dict[str, Any], view: Mapping[str, float | str], model: Model | None) -> dict[str, Any]:
         name = request.pop("id", None)

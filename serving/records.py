@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from streaming import control
+from streaming import control, shards
 from streaming.errors import Damaged
 from streaming.pins import Pin, pin_key, wanted_pin
 from streaming.snapshots import Pointer
@@ -64,9 +64,14 @@ class Records:
         return wanted_pin(self._control, use_case)
 
     def status(self, use_case: str) -> dict[str, Any] | None:
-        """What the use case's trainer last said; of several shards the one that has learned most."""
-        said = [status for key, status in self._status.copy().items() if key.rpartition("/")[0] == use_case]
-        return max(said, key=lambda status: status.get("learned", 0), default=None)
+        """What the use case's trainer last said; what several shards said is put together."""
+        said = [status for key, status in sorted(self._status.copy().items()) if key.rpartition("/")[0] == use_case]
+        return (said[0] if len(said) == 1 else _together(said)) if said else None
+
+    def partitions(self, use_case: str) -> int | None:
+        """How many partitions the topics of a sharded use case have; None while no trainer has told."""
+        status = self.status(use_case) or {}
+        return status.get("partitions")
 
     def newest(self, use_case: str) -> Pointer | None:
         """The newest pointer of a use case."""
@@ -109,6 +114,25 @@ class Records:
             self._status[key] = status
 
 
+def _together(said: list[dict[str, Any]]) -> dict[str, Any]:
+    """One status of all shards: the newest of them, with the counts and metrics of all."""
+    newest = max(said, key=lambda status: status["time"])
+    candidates, metric = shards.averaged(said), f"rolling_{newest.get('metric')}"
+    lags = [status["lag"] for status in said if status.get("lag") is not None]
+    recent = [status for status in said if control.is_recent(status)]
+    return {
+        **newest,
+        **shards.added_up(said),
+        "shards": len(said),
+        "champion": shards.best(candidates, metric, bigger=bool(newest.get("bigger_is_better", True))),
+        "candidates": candidates,
+        "failed": {name: why for status in said for name, why in (status.get("failed") or {}).items()},
+        "lag": sum(lags) if lags else None,
+        "recent": [body for status in said for body in status.get("recent") or ()],
+        "training": {"applied": all(status["training"]["applied"] for status in recent or [newest])},
+    }
+
+
 def _replaces(status: dict[str, Any], before: dict[str, Any] | None) -> bool:
     if "time" not in status or "training" not in status:
         return False
@@ -122,9 +146,9 @@ def seconds_between(earlier: str, later: str) -> float:
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
-def shards(wanted: Iterable[Wanted]) -> dict[str, list[Wanted]]:
+def by_shard(wanted: Iterable[Wanted]) -> dict[str, list[Wanted]]:
     """The wanted models by shard, in their order."""
-    by_shard: dict[str, list[Wanted]] = {}
+    found: dict[str, list[Wanted]] = {}
     for one in wanted:
-        by_shard.setdefault(one.shard, []).append(one)
-    return by_shard
+        found.setdefault(one.shard, []).append(one)
+    return found

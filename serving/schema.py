@@ -32,10 +32,12 @@ class RequestSchema:
         """The same in the order of their declaration."""
         self.key: str | None = kind.topics[-1].key if kind.profile is not None else None
         """The field that names the key, where features can be looked up."""
+        self.shard_key: str | None = kind.topics[-1].key if kind.sharded else None
+        """The field by which the shard is found."""
         fields: dict[str, Any] = {name: _bare(hint) for name, hint in hints.items()}
-        if self.key is not None and self.key not in fields:
-            key_hint = get_type_hints(kind.topics[-1].schema, include_extras=True)[self.key]
-            fields[self.key] = _bare(key_hint)
+        key = self.key or self.shard_key
+        if key is not None and key not in fields:
+            fields[key] = _bare(get_type_hints(kind.topics[-1].schema, include_extras=True)[key])
         fields.setdefault(_ID, Annotated[str, Field(min_length=1, max_length=200, description=_ID_TEXT)])
         body = _typed_dict(f"{kind.__name__}Request", fields, declared.__doc__ if declared else None)
         self._body: TypeAdapter[dict[str, Any]] = TypeAdapter(body)

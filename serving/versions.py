@@ -22,9 +22,9 @@ _NEWEST = 10
 class Versions:
     """Asks MLflow, each time anew; `Unavailable` when it does not answer."""
 
-    def __init__(self, tracking_uri: str | None, use_cases: Iterable[str]) -> None:
-        """Without a tracking address there are no versions."""
-        self._uri, self._use_cases = tracking_uri, tuple(use_cases)
+    def __init__(self, tracking_uri: str | None, names: Callable[[], Iterable[str]]) -> None:
+        """Without a tracking address there are no versions; `names` are those of the registered models to follow."""
+        self._uri, self._names = tracking_uri, names
         self._by_object: dict[str, int] = {}
         self._registered: dict[str, Registered] = {}
         self._stop = threading.Event()
@@ -84,8 +84,8 @@ class Versions:
 
     def _refresh(self) -> None:
         client = connect(self._uri or "")
-        for use_case in self._use_cases:
-            page = client.search_model_versions(f"name = '{use_case}'", _NEWEST, order_by=["version_number DESC"])
+        for name in self._names():
+            page = client.search_model_versions(f"name = '{name}'", _NEWEST, order_by=["version_number DESC"])
             for version in filter(None, map(read, page)):
                 self._by_object[version.object] = version.number
 

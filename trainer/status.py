@@ -22,6 +22,7 @@ def learner_facts(learner: Learner) -> dict[str, Any]:
         "pending": len(state.join.open),
         "champion": learner.champion,
         "metric": type(kind.metric()).__name__,
+        "bigger_is_better": bool(kind.metric().bigger_is_better),
         "candidates": {name: c.scores.values() for name, c in state.candidates.items()},
         "failed": {name: c.failed for name, c in state.candidates.items() if c.failed},
         "recent": list(learner.recent),

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from serving.pinning import copy_to_pins
-from serving.problem import busy
+from serving.problem import Problem, busy
 from serving.reply import reply
 from serving.state import State, until
 from streaming.errors import Unavailable
 from streaming.pins import pin_key, pin_record
 from streaming.topics import CONTROL
 from streaming.usecase import UseCase
-from streaming.versions import Version, best_first
+from streaming.versions import Version, best_first, model_name
 
 Found = TypeVar("Found")
 _ANSWER_S = 10.0
@@ -42,7 +42,11 @@ def router(state: State) -> APIRouter:
     @routes.put("/v1/{use_case}/models/pin", summary="Pin a version")
     async def pin(use_case: str, wanted: PinWanted) -> Response:
         """Every copy of the API serves this version until it is unpinned; learning goes on beside it."""
-        name, version = state.predictor(use_case).use_case.name, wanted.version
+        known, version = state.predictor(use_case).use_case, wanted.version
+        name = known.name
+        if known.sharded:
+            what = f"{name} is sharded: a version is the model of one shard, and a pin would serve it for all"
+            raise Problem(409, "This version cannot be pinned", what)
         await _in_thread(lambda: copy_to_pins(state, name, version))
         await _want(state, *pin_record(name, version))
         applied = await until(lambda: _served_pin(state, name) == version, _FOLLOW_S)
@@ -63,15 +67,16 @@ def listing(state: State, use_case: UseCase) -> dict[str, Any]:
     """The versions with the best first, by the metric that chooses the champion."""
     name, pin = use_case.name, state.records.pin(use_case.name)
     metric = type(use_case).metric()
-    versions = best_first(state.versions.all(name), bigger_is_better=bool(metric.bigger_is_better))
-    return {
-        "metric": type(metric).__name__,
-        "pinned": pin and pin.version,
-        "models": [_facts(state, name, version) for version in versions],
-    }
+    shards = sorted(shard for known, shard in state.models.copy() if known == name) if use_case.sharded else [None]
+    models: list[dict[str, Any]] = []
+    for shard in shards:
+        registered = model_name(name, shard)
+        versions = best_first(state.versions.all(registered), bigger_is_better=bool(metric.bigger_is_better))
+        models += [_facts(state, registered, version) | ({"shard": shard} if shard else {}) for version in versions]
+    return {"metric": type(metric).__name__, "pinned": pin and pin.version, "models": models}
 
 
-def _facts(state: State, use_case: str, version: Version) -> dict[str, Any]:
+def _facts(state: State, registered: str, version: Version) -> dict[str, Any]:
     return {
         "version": version.number,
         "aliases": version.aliases,
@@ -83,7 +88,7 @@ def _facts(state: State, use_case: str, version: Version) -> dict[str, Any]:
         "registered": datetime.fromtimestamp(version.registered_s, UTC),
         "version_url": None,
         "run_url": None,
-        **state.versions.urls(use_case, version),
+        **state.versions.urls(registered, version),
     }
 
 
