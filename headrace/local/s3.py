@@ -19,6 +19,7 @@ from streaming.errors import HeadraceError
 BUCKET = "headrace"
 _REGION = "us-east-1"
 # What the server consists of beside the S3 door; each has a second port for its own traffic.
+_MEMORY = {"GOMEMLIMIT": "256MiB", "GOGC": "50"}  # without a limit its heap keeps 700 MB of what passed through
 _SERVICES = "master", "volume", "filer", "admin"
 
 
@@ -41,7 +42,7 @@ class LocalS3(LocalServer):
             self._command(),
             log=home.absolute() / "logs" / "s3.log",
             folder=self._folder,
-            environment={"AWS_ACCESS_KEY_ID": self._key, "AWS_SECRET_ACCESS_KEY": self._secret},
+            environment={**_MEMORY, "AWS_ACCESS_KEY_ID": self._key, "AWS_SECRET_ACCESS_KEY": self._secret},
         )
 
     @property
