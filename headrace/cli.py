@@ -23,6 +23,7 @@ COMMANDS = (
     "evaluate",
     "training",
     "models",
+    "deadletters",
     "use-cases",
     "config",
     "doctor",

@@ -11,6 +11,7 @@ from streaming.archive_schema import Columns, Places
 from streaming.codec import Codec
 from streaming.errors import BadRecord
 from streaming.merge import Dead, Place
+from streaming.origin import is_for_another
 from streaming.topics import Topic
 from streaming.usecase import Event
 
@@ -42,6 +43,8 @@ class Batch:
     def add(self, partition: int, messages: Sequence[Message]) -> None:
         """Add the next records of a partition."""
         self.last[partition] = _offset(messages[-1])
+        # What was sent back for one use case is an event that is here already, as the original.
+        messages = [message for message in messages if not is_for_another(message, None)]
         values: list[Any] = [message.value() for message in messages]
         try:
             events = list(map(self._codec.decode, values))

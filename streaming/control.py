@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError
 
 from streaming.errors import Unavailable
-from streaming.kafka import client_config, producer
+from streaming.history import history
+from streaming.kafka import producer
 from streaming.settings import Kafka
 from streaming.topics import CONTROL, STATUS
 
@@ -53,29 +54,9 @@ def want(kafka: Kafka, key: str, value: bytes | None) -> None:
 
 def read_latest(kafka: Kafka, topic: str) -> dict[str, Any]:
     """The latest JSON value of every key of a compacted topic, read to its end."""
-    consumer = Consumer(
-        client_config(
-            kafka, **{"group.id": "headrace.reader", "enable.auto.commit": False, "enable.partition.eof": True}
-        )
-    )
     latest: dict[str, Any] = {}
-    try:
-        partitions = consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-        waiting, deadline = set(partitions), time.monotonic() + _ANSWER_S
-        while waiting:
-            if time.monotonic() > deadline:
-                raise Unavailable(f"the topic {topic} cannot be read to its end")
-            for message in consumer.consume(500, 0.2):
-                error = message.error()
-                if error is None:
-                    apply(latest, message.key(), message.value())
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
-                    waiting.discard(message.partition() or 0)
-    except KafkaException as error:
-        raise Unavailable(f"the topic {topic} cannot be read: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
+    for message in history(kafka, topic):
+        apply(latest, message.key(), message.value())
     return latest
 
 

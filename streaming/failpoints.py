@@ -26,6 +26,7 @@ STEPS = {
     "learn": "the learner uses one moment",
     "fork": "a child is forked to write a checkpoint or a snapshot",
     "deliver-letters": "dead letters are flushed before a checkpoint that covers them",
+    "send-letters-back": "the records of dead letters are sent back to their topic",
     "put-checkpoint": "a checkpoint is put",
     "prune-checkpoint": "a checkpoint that is too old is deleted",
     "commit-offsets": "the trainer tells Kafka its offsets",

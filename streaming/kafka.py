@@ -13,6 +13,7 @@ from streaming.codec import Codec
 from streaming.errors import BadRecord, HeadraceError, Unavailable
 from streaming.failpoints import failpoint
 from streaming.merge import Dead, Merge, Place
+from streaming.origin import is_for_another
 from streaming.settings import Kafka
 from streaming.topics import COMPACTED, CONTROL, Topic
 
@@ -126,9 +127,14 @@ class Source:
     Offsets are assigned, never taken from the group: they live with the state that they belong to.
     """
 
-    def __init__(self, kafka: Kafka, topics: Iterable[Topic], *, group: str, only: int | None = None) -> None:
-        """Prepare a consumer; nothing is read before `start`. `only`: this partition of each topic."""
-        self._topics, self._only = list(topics), only
+    def __init__(
+        self, kafka: Kafka, topics: Iterable[Topic], *, group: str, reader: str | None = None, only: int | None = None
+    ) -> None:
+        """Prepare a consumer; nothing is read before `start`. `only`: this partition of each topic.
+
+        Records that were sent back for another use case than `reader` are passed over.
+        """
+        self._topics, self._reader, self._only = list(topics), reader, only
         self._codecs = {topic.name: Codec(topic) for topic in self._topics}
         self._consumer = Consumer(
             client_config(
@@ -241,6 +247,12 @@ class Source:
         stop = self._stop_at.get(place)
         if stop is not None and offset >= stop:
             return
+        if not is_for_another(message, self._reader):
+            self._add(merge, message, place, offset, fetched)
+        if stop is not None and offset + 1 >= stop:
+            merge.close(Place(*place))
+
+    def _add(self, merge: Merge, message: Message, place: tuple[str, int], offset: int, fetched: float) -> None:
         key, value = message.key(), message.value()
         codec = self._codecs[place[0]]
         try:
@@ -248,8 +260,6 @@ class Source:
             merge.add(place, offset, key, codec.time_us(event), event, value or b"", fetched)
         except BadRecord as bad:
             merge.add_bad(Dead(Place(*place), offset, key, value, str(bad)))
-        if stop is not None and offset + 1 >= stop:
-            merge.close(Place(*place))
 
     def _take_error(self, merge: Merge, place: Place, offset: int, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it

@@ -153,7 +153,7 @@ class Trainer:
         use_case, kafka = self._use_case, self._settings.kafka
         checkpoints = Checkpoints(self._store, use_case.name, name, self._key)
         only = int(name) if use_case.sharded else None
-        source = Source(kafka, use_case.topics, group=f"headrace.{use_case.name}", only=only)
+        source = Source(kafka, use_case.topics, group=f"headrace.{use_case.name}", reader=use_case.name, only=only)
         try:
             wanted = Wanted(use_case, source, topic_ids(kafka, [topic.name for topic in use_case.topics]))
 

@@ -194,6 +194,43 @@ def test_a_handler_that_raises_makes_a_dead_letter_and_leaves_the_profile_as_it_
     assert learner.state.profiles["k"].seen == 2
 
 
+class Copied(Counter):
+    """A profile with a copy of its own."""
+
+    def copy(self) -> "Copied":
+        twin = Copied()
+        twin.seen = self.seen
+        return twin
+
+
+@pytest.mark.parametrize("kind", [Counter, Copied])
+def test_a_handler_that_raises_midway_has_done_nothing(kind):
+    """What it yielded before is not used, nor what another handler of the event gave; the state is that of before."""
+
+    class Breaks(Quiz):
+        profile = kind
+
+        @on(ASKED)
+        def also(self, event, profile):
+            profile.seen += 100
+            yield Question(key=event["key"], x=event["x"], id=f"{event['id']}, again")
+            yield Answer(y=True, id="open")
+            yield Example(key=event["key"], x=event["x"], y=True)
+            if event["id"] == "breaks":
+                profile.seen = -1
+                raise LookupError("midway")
+
+    learner = run(Breaks, moment(0, ask("open")), moment(1, tell("early")))
+    before = pickle.dumps(learner.state)
+    dead = learner.process(moment(2, ask("breaks"), ask("breaks", key="new")))
+    assert [letter.reason.split(" (")[0] for letter in dead] == ["LookupError: midway"] * 2
+    assert learner.state.counts.dead == 2
+    learner.state.counts.dead = 0
+    assert pickle.dumps(learner.state) == before
+    learner.process(moment(3, ask("fine")))
+    assert learner.state.profiles["k"].seen == 202
+
+
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
