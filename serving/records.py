@@ -73,6 +73,10 @@ class Records:
         status = self.status(use_case) or {}
         return status.get("partitions")
 
+    def statuses(self) -> list[dict[str, Any]]:
+        """What every trainer last said."""
+        return list(self._status.copy().values())
+
     def newest(self, use_case: str) -> Pointer | None:
         """The newest pointer of a use case."""
         pointers = self._pointers.get(use_case, {}).copy().values()

@@ -51,6 +51,8 @@ class Checkpoints:
         self._name = {"use_case": use_case, "shard": shard}
         self.prefix = f"checkpoints/{use_case}/{shard}"
         self.writer = uuid.uuid4().hex
+        self.refused = 0
+        """Objects that the claim had to pass over: changed, cut short, or signed with another key."""
         self._last = 0
         self._claim: Claim | None = None
         self._kept: list[int] = []
@@ -121,6 +123,7 @@ class Checkpoints:
     def _newest(self, numbers: list[int]) -> tuple[str | None, Stored | None, list[str]]:
         """Learner id, state and warnings: from the newest object back to the first that can be read."""
         warnings: list[str] = []
+        self.refused = 0
         below = max(numbers, default=0) + 1
         for number in reversed(numbers):
             if number >= below:
@@ -129,6 +132,7 @@ class Checkpoints:
                 stored = self._read(number)
             except Damaged as error:
                 warnings.append(f"{self._object(number)} is passed over: {error}")
+                self.refused += 1
                 continue
             if stored is None:
                 continue

@@ -35,6 +35,44 @@ MODEL_AGE = Gauge(
     ["use_case"],
     multiprocess_mode="max",
 )
+CHECKPOINT_BYTES = Gauge(
+    "headrace_checkpoint_bytes",
+    "Size of the trainer's newest checkpoint as it is stored. Growing for ever: set most_profiles or most_open.",
+    ["use_case", "shard"],
+    multiprocess_mode="mostrecent",
+)
+CHECKPOINT_PAUSE_SECONDS = Gauge(
+    "headrace_checkpoint_pause_seconds",
+    "How long learning stood still for the newest checkpoint.",
+    ["use_case", "shard"],
+    multiprocess_mode="mostrecent",
+)
+CHECKPOINT_AGE = Gauge(
+    "headrace_checkpoint_age_seconds",
+    "Age of the trainer's newest checkpoint, by what the trainer last said. Growing while events come: see to the "
+    "object store and to the trainer.",
+    ["use_case", "shard"],
+    multiprocess_mode="mostrecent",
+)
+CHECKPOINT_FAILURES = Gauge(
+    "headrace_checkpoint_failures",
+    "Checkpoints that failed, or were put again, since the trainer's start.",
+    ["use_case", "shard"],
+    multiprocess_mode="mostrecent",
+)
+CHECKPOINT_REFUSED = Gauge(
+    "headrace_checkpoint_refused",
+    "Checkpoints that the trainer passed over at its start. Find out who writes to the store, or whose "
+    "HEADRACE_SIGNING_KEY differs.",
+    ["use_case", "shard"],
+    multiprocess_mode="mostrecent",
+)
+PROFILES_EVICTED = Gauge(
+    "headrace_profiles_evicted",
+    "Profiles that went because there were more than most_profiles, over the learner's life.",
+    ["use_case", "shard"],
+    multiprocess_mode="mostrecent",
+)
 MODEL_LEARNED = Gauge(
     "headrace_model_learned",
     "Examples that the served model's learner had learned.",

@@ -82,6 +82,13 @@ class UseCase:
     """The answer to a question whose horizon has passed; None: it is dropped and counted as expired."""
     remember: ClassVar[timedelta | None] = None
     """How long an answered id is remembered (event time); None: the horizon, at least one day."""
+    most_profiles: ClassVar[int] = 1_000_000
+    """Keys of a learner whose profile is kept; beyond it the one that was touched longest ago goes."""
+    most_open: ClassVar[int] = 1_000_000
+    """Questions that wait for their answer; beyond it the one whose horizon ends first expires, and teaches nothing.
+
+    As many answers may wait for their question.
+    """
     sharded: ClassVar[bool] = False
     learn_from_api: ClassVar[bool] = False
 

@@ -2,13 +2,15 @@
 
 import heapq
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from streaming.usecase import Features, Label
+from streaming.usecase import Features, Label, UseCase
 
 MOST_IDS = 1_000_000
+_SLACK = 1_000
 
 
 class Open(NamedTuple):
@@ -35,12 +37,15 @@ class Join:
     done: set[str] = field(default_factory=set)
     done_order: deque[tuple[int, str]] = field(default_factory=deque)
     sequence: int = 0
+    most: int = 1_000_000
+    """Open questions, and answers that wait for theirs."""
 
     @classmethod
-    def of(cls, horizon: timedelta, remember: timedelta | None) -> "Join":
-        """A join with this horizon; ids are remembered for the horizon, at least a day, unless said otherwise."""
+    def of(cls, use_case: type[UseCase]) -> "Join":
+        """An empty one; ids are remembered for the horizon, at least a day, unless the use case says otherwise."""
+        horizon, remember = use_case.horizon, use_case.remember
         remembered = remember if remember is not None else max(horizon, timedelta(days=1))
-        return cls(_us(horizon), _us(remembered))
+        return cls(_us(horizon), _us(remembered), most=use_case.most_open)
 
     def knows(self, id: str) -> bool:  # the field's own word
         """A question or example of this id would be a duplicate."""
@@ -55,7 +60,18 @@ class Join:
         self.open[question.id] = question
         self.by_key.setdefault(question.key, {})[question.id] = None
         heapq.heappush(self.deadlines, (question.asked + self.horizon, self._next(), question.id))
+        self.deadlines = _lean(self.deadlines, self.open)
         return None
+
+    def crowded_out(self) -> Open | None:
+        """When there are too many open questions: the one whose horizon ends first, taken out."""
+        if len(self.open) <= self.most:
+            return None
+        question = None
+        while question is None:
+            question = self.open.pop(heapq.heappop(self.deadlines)[2], None)
+        self._forget_key(question)
+        return question
 
     def take(self, id: str, now: int) -> Open | None:
         """The open question of this id, closed now."""
@@ -72,10 +88,15 @@ class Join:
             self.finish(question.id, now)
         return found
 
-    def hold(self, id: str, y: Label, time: int) -> None:
-        """Keep an answer that came before its question, up to the horizon."""
+    def hold(self, id: str, y: Label, time: int) -> int:
+        """Keep an answer that came before its question, up to the horizon; tells how many went to make room for it."""
         self.early[id] = y
         heapq.heappush(self.early_deadlines, (time + self.horizon, self._next(), id))
+        self.early_deadlines = _lean(self.early_deadlines, self.early)
+        before = len(self.early)
+        while len(self.early) > self.most:
+            self.early.pop(heapq.heappop(self.early_deadlines)[2], None)
+        return before - len(self.early)
 
     def finish(self, id: str, now: int) -> None:
         """Remember that this id has taught."""
@@ -125,6 +146,15 @@ class Join:
     def _next(self) -> int:
         self.sequence += 1
         return self.sequence
+
+
+def _lean(deadlines: list[tuple[int, int, str]], waiting: Mapping[str, Any]) -> list[tuple[int, int, str]]:
+    """The heap, or, once most of it is of ids that wait no more, one without them."""
+    if len(deadlines) <= 2 * len(waiting) + _SLACK:
+        return deadlines
+    kept = [deadline for deadline in deadlines if deadline[2] in waiting]
+    heapq.heapify(kept)
+    return kept
 
 
 def _us(span: timedelta) -> int:

@@ -2,7 +2,7 @@
 
 import pickle
 import traceback
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -27,9 +27,11 @@ class Counts:
     duplicates: int = 0
     dead: int = 0
     expired: int = 0
-    """Questions whose horizon passed without an answer."""
+    """Questions whose horizon passed without an answer, or that went because there were too many."""
     unasked: int = 0
     """Answers without a question."""
+    evicted: int = 0
+    """Profiles that went because there were too many."""
 
 
 @dataclass
@@ -38,7 +40,8 @@ class State:
 
     join: Join
     candidates: dict[str, Candidate]
-    profiles: dict[str, Any] = field(default_factory=dict)
+    profiles: OrderedDict[str, Any] = field(default_factory=OrderedDict)
+    """By key; the one that was touched longest ago first."""
     counts: Counts = field(default_factory=Counts)
     features: frozenset[str] | None = None
     """The names in x, while all x agree."""
@@ -48,7 +51,7 @@ class State:
     def new(cls, use_case: UseCase) -> "State":
         """A state that has heard nothing."""
         kind = type(use_case)
-        return cls(Join.of(kind.horizon, kind.remember), {name: Candidate.new(kind, name) for name in kind.candidates})
+        return cls(Join.of(kind), {name: Candidate.new(kind, name) for name in kind.candidates})
 
 
 class Learner:
@@ -66,6 +69,7 @@ class Learner:
         self._handlers = {name: list(handlers) for name, handlers in use_case.handlers().items()}
         self._key_fields = {topic.name: topic.key for topic in use_case.topics}
         self._make_profile: Callable[[], Any] | None = type(use_case).profile
+        self._most_profiles = type(use_case).most_profiles
         self._metric = type(use_case).metric()
         self._uses: dict[type, Callable[[Any, int], None]] = {
             Example: self._example,
@@ -104,7 +108,7 @@ class Learner:
         return dead
 
     def take_touched(self) -> list[str]:
-        """The keys whose profile has changed since the last call."""
+        """The keys whose profile has changed, or went, since the last call."""
         touched, self._touched = list(self._touched), {}
         return touched
 
@@ -138,13 +142,18 @@ class Learner:
             profile = profiles[key] = self._make_profile()
         self._touched[key] = None
         try:
-            return self._outcomes(record.topic, event, profile)
+            outcomes = self._outcomes(record.topic, event, profile)
         except BadRecord:
             if before is None:
                 del profiles[key]
             else:
                 profiles[key] = pickle.loads(before) if isinstance(before, bytes) else before  # noqa: S301  # from _keep
             raise
+        profiles.move_to_end(key)
+        while len(profiles) > self._most_profiles:
+            self._touched[profiles.popitem(last=False)[0]] = None
+            self.state.counts.evicted += 1
+        return outcomes
 
     def _outcomes(self, topic: str, event: Event, profile: Any) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -193,6 +202,8 @@ class Learner:
         y = join.ask(asked, self.clock)
         if y is not None:
             self._teach(x, y, asked.predictions)
+        while join.crowded_out() is not None:
+            counts.expired += 1
 
     def _answer(self, answer: Answer, time: int) -> None:
         join, counts = self.state.join, self.state.counts
@@ -211,7 +222,7 @@ class Learner:
         if asked is not None:
             self._teach(asked.x, answer.y, asked.predictions)
         else:
-            join.hold(answer.id, answer.y, time)
+            counts.unasked += join.hold(answer.id, answer.y, time)
 
     def _expire(self, question: Open) -> None:
         self.state.counts.expired += 1
@@ -285,8 +296,10 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
         kept[name] = old if old is not None and old.definition == fresh.definition else fresh
     said += [f"candidate {name} is dropped" for name in state.candidates if name not in kind.candidates]
     state.candidates = kept
-    fresh_join = Join.of(kind.horizon, kind.remember)
-    state.join.horizon, state.join.remember = fresh_join.horizon, fresh_join.remember
+    new = Join.of(kind)
+    state.join.horizon, state.join.remember, state.join.most = new.horizon, new.remember, new.most
+    if not isinstance(state.profiles, OrderedDict):
+        state.profiles = OrderedDict(state.profiles)  # of a checkpoint that knew no limit
     return said
 
 

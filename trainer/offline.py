@@ -64,6 +64,7 @@ def learn(use_case: UseCase, lanes: Lanes) -> tuple[Learner, dict[Place, int], l
                 merge.close(place)
         while (moment := merge.next(0.0)) is not None:
             dead += learner.process(moment)
+        learner.take_touched()  # nobody wants their views
         found = merge.take_dead()
         learner.state.counts.dead += len(found)
         dead += found

@@ -66,6 +66,11 @@ class Saver:
         self.size = 0
 
     @property
+    def refused(self) -> int:
+        """Checkpoints that were passed over at the start."""
+        return self._checkpoints.refused
+
+    @property
     def busy(self) -> bool:
         """A checkpoint is on its way."""
         return self._draft is not None

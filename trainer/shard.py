@@ -169,6 +169,7 @@ class Shard:
                 "bytes": self._saver.size,
                 "pause_s": self._saver.pause_s,
                 "failures": self._saver.failures,
+                "refused": self._saver.refused,
             },
             "partitions": self.reading.partitions,
             "training": {"wanted": not self._paused, "applied": not self._paused},

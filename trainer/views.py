@@ -23,14 +23,15 @@ if old then
   if view.epoch > tonumber(ARGV[2])
     or (view.epoch == tonumber(ARGV[2]) and view.event_time > tonumber(ARGV[3])) then return 0 end
 end
-redis.call('SET', KEYS[1], ARGV[1])
+if ARGV[1] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[1]) end
 return 1
 """
 _TIMEOUT_S = 2.0
 _EVERY_S = 0.2
 _AGAIN_S = 1.0
 
-Views = dict[str, dict[str, Any]]
+Views = dict[str, dict[str, Any] | None]
+"""By key; None where the profile is gone."""
 
 
 class Sink(Protocol):
@@ -54,7 +55,8 @@ class RedisSink:
         pipeline = self._client.pipeline(transaction=False)
         for key, view in views.items():
             name = f"view:{self._use_case}:{key}"
-            self._script(keys=[name], args=[encode(view, epoch, event_time), epoch, event_time], client=pipeline)
+            value = b"" if view is None else encode(view, epoch, event_time)
+            self._script(keys=[name], args=[value, epoch, event_time], client=pipeline)
         pipeline.execute()
 
 
@@ -68,7 +70,8 @@ class TopicSink:
     def put(self, views: Views, epoch: int, event_time: int) -> None:
         """Queue a batch."""
         for key, view in views.items():
-            self._producer.produce(self._topic, key=key, value=encode(view, epoch, event_time))
+            value = None if view is None else encode(view, epoch, event_time)
+            self._producer.produce(self._topic, key=key, value=value)
         self._producer.poll(0)
 
 
@@ -86,7 +89,7 @@ class ViewPublisher:
         self._next = 0.0
 
     def touch(self, keys: Iterable[str]) -> None:
-        """Note keys whose profile has changed."""
+        """Note keys whose profile has changed, or is gone."""
         self._touched.update(dict.fromkeys(keys))
 
     def look(self, profiles: dict[str, Any], event_time: int) -> None:
@@ -102,7 +105,7 @@ class ViewPublisher:
         keys = [key for key, _ in zip(self._touched, range(MOST), strict=False)]
         for key in keys:
             del self._touched[key]
-        self._sent = {key: profiles[key].view() for key in keys if key in profiles}
+        self._sent = {key: profiles[key].view() if key in profiles else None for key in keys}
         self._batch = self._writer.submit(self._sink.put, self._sent, self._epoch, event_time)
 
     def close(self, within_s: float = 5.0) -> None:

@@ -121,6 +121,9 @@ def _check(cls: type[UseCase], place: str) -> None:
         if missing:
             raise refuse(f": topic {topic.name} has no field {min(missing)!r} in {topic.schema.__name__}")
     _check_handlers(cls, refuse)
+    for limit in ("most_profiles", "most_open"):
+        if not isinstance(getattr(cls, limit), int) or getattr(cls, limit) < 1:
+            raise refuse(f".{limit} must be a whole number of at least 1, got {getattr(cls, limit)!r}")
     if not hasattr(cls, "metric"):
         raise refuse(".metric is missing: a function that makes a River metric")
     if not cls.candidates:

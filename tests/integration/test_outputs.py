@@ -141,6 +141,19 @@ def test_views_reach_valkey_and_an_older_one_never_overwrites_a_newer_one(valkey
     zombie.close()
 
 
+def test_the_view_of_a_profile_that_went_goes_too_and_no_zombie_takes_one_away(valkey):
+    client = redis.Redis.from_url(valkey)
+    new, zombie = (ViewPublisher(RedisSink(valkey, "plan"), "plan", epoch, []) for epoch in (5, 4))
+    publish_views(new, {"C1": Profile(1.0), "C2": Profile(2.0)}, 10)
+    for publisher, key in ((zombie, "C1"), (new, "C2")):
+        publisher.touch([key])
+        publish_views(publisher, {}, 20)
+    assert client.keys("view:plan:*") == [b"view:plan:C1"]
+    client.close()
+    new.close()
+    zombie.close()
+
+
 def test_while_valkey_is_away_views_wait_and_are_written_when_it_is_back(tmp_path):
     server = ValkeyServer()
     server.start()
@@ -172,4 +185,8 @@ def test_without_valkey_views_go_to_the_compacted_topic(kafka):
     publish_views(publisher, {"C1": Profile(1.0)}, 7)
     client.flush(10)
     assert read_latest(settings, f"{name}.views") == {"C1": {"view": {"number": 1.0}, "event_time": 7, "epoch": 2}}
+    publisher.touch(["C1"])
+    publish_views(publisher, {}, 8)
+    client.flush(10)
+    assert read_latest(settings, f"{name}.views") == {}
     publisher.close()

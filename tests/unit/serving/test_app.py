@@ -1,6 +1,6 @@
 """The other routes: health, what there is to know, the switch, versions and the pin."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -239,3 +239,23 @@ def test_openapi_is_written_out_for_each_use_case(api):
     example = body["examples"]["by features"]["value"]
     assert api.client.post("/v1/heating/predict", json=example).status_code == 200
     assert api.client.get("/docs").status_code == 200
+
+
+def test_metrics_tell_what_trainers_say_of_their_checkpoints(api):
+    """Size, pause, failures, refusals, and an age that goes on when the trainer has fallen silent."""
+    checkpoint = {"bytes": 1_234, "pause_s": 0.025, "failures": 2, "refused": 1}
+    facts = {"use_case": "heating", "checkpoint": checkpoint, "checkpoint_age_s": 3.0, "evicted": 7}
+    said = datetime.now(UTC) - timedelta(seconds=60)
+    api.records.take(STATUS, "heating/0", status(shard="0", **facts))
+    api.records.take(STATUS, "heating/1", status(shard="1", **facts | {"checkpoint_age_s": None}))
+    api.records.take(STATUS, "ruled/0", status(**facts | {"use_case": "ruled", "shard": "0", "time": said}))
+    lines = [line for line in api.client.get("/metrics").text.splitlines() if line.startswith("headrace_")]
+    shown = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+    of = '{shard="0",use_case="heating"}'
+    names = ("bytes", "pause_seconds", "failures", "refused")
+    assert [shown[f"headrace_checkpoint_{name}{of}"] for name in names] == [1_234, 0.025, 2, 1]
+    assert shown[f"headrace_profiles_evicted{of}"] == 7
+    assert 3 <= shown[f"headrace_checkpoint_age_seconds{of}"] < 60
+    assert shown['headrace_checkpoint_age_seconds{shard="0",use_case="ruled"}'] >= 63
+    assert 'headrace_checkpoint_age_seconds{shard="1",use_case="heating"}' not in shown
+    assert shown['headrace_checkpoint_bytes{shard="1",use_case="heating"}'] == 1_234

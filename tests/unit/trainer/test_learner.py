@@ -431,3 +431,75 @@ def test_an_example_teaches_once_per_key_and_event_time():
 
     learner = run(Stream, moment(0, ask("a"), ask("b")), moment(1, ask("c")))
     assert counts(learner, "learned", "duplicates", "questions", "answers") == (2, 1, 2, 2)
+
+
+class Few(Default):
+    """Room for three profiles and for two questions."""
+
+    most_profiles = 3
+    most_open = 2
+
+
+def seen(learner: Learner) -> dict[str, int]:
+    return {key: profile.seen for key, profile in learner.state.profiles.items()}
+
+
+def test_the_profile_that_was_touched_longest_ago_goes_and_is_counted():
+    learner = run(Few, *[moment(i, ask(f"q{i}", key=key)) for i, key in enumerate("abcadb")])
+    assert seen(learner) == {"a": 2, "d": 1, "b": 1}, "c and then b went; b came back as a new one"
+    assert counts(learner, "evicted", "events") == (2, 6)
+    assert set(learner.take_touched()) == set("abcd"), "whoever shows views must hear of those that went"
+
+
+def test_an_event_that_a_handler_refused_touches_no_profile_and_evicts_none():
+    learner = run(Few, *[moment(i, ask(f"q{i}", key=key)) for i, key in enumerate("abc")])
+    learner.process(moment(3, ask("q3", key="a", wrong=1.0), ask("q4", key="d", wrong=1.0)))
+    assert list(seen(learner)) == ["a", "b", "c"]
+    assert counts(learner, "evicted", "dead") == (0, 2)
+
+
+def test_which_profile_goes_does_not_depend_on_a_restart():
+    steps = [moment(i, ask(f"q{i}", key=f"k{i * i % 7}")) for i in range(60)]
+    whole, half = run(Few, *steps), run(Few, *steps[:31])
+    again = Learner(Few(), pickle.loads(pickle.dumps(half.state)))
+    for one in steps[31:]:
+        again.process(one)
+    assert list(seen(again).items()) == list(seen(whole).items())
+    assert again.state.counts == whole.state.counts
+    assert again.state.join == whole.state.join
+
+
+def test_a_limit_that_was_lowered_and_a_state_that_knew_none_are_fitted():
+    state = run(Default, *[moment(i, ask(f"q{i}", key=f"k{i}")) for i in range(6)]).state
+    state.profiles = dict(state.profiles)  # type: ignore[assignment]
+    del state.join.most
+    adopt(Few(), state)
+    learner = Learner(Few(), state)
+    learner.process(moment(6, ask("q6", key="k6")))
+    assert list(seen(learner)) == ["k4", "k5", "k6"]
+    assert len(state.join.open) == 2
+
+
+def test_beyond_the_limit_the_question_that_ends_first_expires_and_teaches_nothing():
+    learner = run(Few, *[moment(i, ask(f"q{i}")) for i in range(4)])
+    assert list(learner.state.join.open) == ["q2", "q3"]
+    assert counts(learner, "expired", "learned") == (2, 0), "nobody knows yet that its answer is no"
+    learner.process(moment(4, tell("q0"), tell("q3")))
+    assert counts(learner, "learned", "answers") == (1, 2)
+    learner.process(moment(5, (ANSWERED, {"id": None, "y": True})))
+    assert counts(learner, "learned", "expired") == (2, 2)
+    assert not learner.state.join.by_key
+
+
+def test_beyond_the_limit_the_earliest_answer_without_a_question_goes():
+    learner = run(Few, *[moment(i, tell(f"q{i}")) for i in range(4)])
+    assert list(learner.state.join.early) == ["q2", "q3"]
+    assert counts(learner, "unasked", "answers") == (2, 4)
+
+
+def test_what_was_answered_leaves_nothing_behind_but_its_id():
+    """A horizon may be months: the deadlines of answered questions must not wait for its end."""
+    steps = [moment(i / 1e4, ask(f"q{i}"), tell(f"q{i}"), tell(f"r{i}"), ask(f"r{i}")) for i in range(5_000)]
+    join = run(Quiz, *steps).state.join
+    assert len(join.done) == 10_000
+    assert len(join.deadlines) + len(join.early_deadlines) < 2_500
