@@ -2,6 +2,8 @@
 
 import json
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ from confluent_kafka import Message
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from headrace.__main__ import main
 from streaming import turn as turns
 from streaming.control import read_status
 from streaming.deadletters import Letter, ensure, read_letters, send
@@ -89,6 +92,25 @@ def reading(second: int, value: Any) -> bytes:
     return json.dumps({"meter": "m", "second": second, "value": value}).encode()
 
 
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(cli, monkeypatch, capsys) -> Call:
+    """`headrace …` in this process: exit code, stdout and stderr."""
+    monkeypatch.chdir(cli.folder)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        for name, value in cli.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["headrace", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return int(left.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
 class World:
     """One topic with two use cases, one of which cannot bear the number thirteen."""
 
@@ -114,7 +136,7 @@ class World:
         return recent
 
 
-def test_a_letter_is_mended_by_hand_sent_back_once_and_heard_by_those_who_had_refused_it(kafka, cli):
+def test_a_letter_is_mended_by_hand_sent_back_once_and_heard_by_those_who_had_refused_it(kafka, cli, call):
     """One record no reader could decode, one that only one use case's handler refused, after it had yielded."""
     world = World(kafka, cli)
     values = [1, 2, 13, 3, -4, 5]
@@ -126,28 +148,25 @@ def test_a_letter_is_mended_by_hand_sent_back_once_and_heard_by_those_who_had_re
     before = [{"count": 1}, {"count": 2}, {"count": 3}, {"count": 4}]
     assert world.inputs(world.strict) == before, "the profile is as if thirteen had never been"
 
-    lines = cli("deadletters", world.topic, "--json").stdout.splitlines()
-    listed = {letter["record"]["value"]: letter for letter in map(json.loads, lines)}
+    _, lines, _ = call("deadletters", world.topic, "--json")
+    listed = {letter["record"]["value"]: letter for letter in map(json.loads, lines.splitlines())}
     assert listed.keys() == {13, -4}
     assert listed[13]["reason"].startswith("ValueError: thirteen (meters.py:")
     assert listed[13]["key"].endswith(f"/{world.strict}")
     assert listed[-4]["reason"] == "value must be greater than or equal to 0, got -4"
 
-    refused = cli("deadletters", world.topic, "replay", "--key", listed[-4]["key"])
-    assert refused.returncode == 1
-    assert refused.stderr == (
-        f"headrace: {listed[-4]['key']} was not sent back: value must be greater than or equal to 0, got -4\n"
-    )
+    said = f"headrace: {listed[-4]['key']} was not sent back: value must be greater than or equal to 0, got -4\n"
+    assert call("deadletters", world.topic, "replay", "--key", listed[-4]["key"])[::2] == (1, said)
     assert len(read_all(kafka, world.topic)) == len(values)
 
     mended = [letter | {"record": letter["record"] | {"value": 4}} for letter in listed.values()]
     (cli.folder / "mended.ndjson").write_text("".join(json.dumps(letter) + "\n" for letter in mended))
-    sent = cli("deadletters", world.topic, "replay", "--file", "mended.ndjson", "--json")
-    assert json.loads(sent.stdout) == {"sent": 2, "before": 0, "gone": 0, "refused": {}}
+    sent = call("deadletters", world.topic, "replay", "--file", "mended.ndjson", "--json")
+    assert json.loads(sent[1]) == {"sent": 2, "before": 0, "gone": 0, "refused": {}}
     origins = {origin_of(message) for message in read_all(kafka, world.topic)} - {None}
     assert origins == {letter["key"] for letter in mended}
-    again = cli("deadletters", world.topic, "replay", "--file", "mended.ndjson", "--json")
-    assert json.loads(again.stdout) == {"sent": 0, "before": 0, "gone": 2, "refused": {}}
+    again = call("deadletters", world.topic, "replay", "--file", "mended.ndjson", "--json")
+    assert json.loads(again[1]) == {"sent": 0, "before": 0, "gone": 2, "refused": {}}
 
     strict, easy = world.train(world.strict), world.train(world.easy)
     assert (strict["learned"], strict["late"], strict["dead"]) == (6, 2, 2)
@@ -156,11 +175,11 @@ def test_a_letter_is_mended_by_hand_sent_back_once_and_heard_by_those_who_had_re
 
     archived = json.loads(cli("archive", world.topic, "--until-end").stdout)["topics"][world.topic]
     assert (archived["rows"], archived["dead"]) == (6, 1), "the original of thirteen, but not its second copy"
-    shown = cli("deadletters", world.topic).stdout.splitlines()
+    shown = call("deadletters", world.topic)[1].splitlines()
     assert shown[0].startswith(listed[-4]["key"]), "the archive came late, and wrote a letter that was closed already"
     assert shown[1:] == [f"  {listed[-4]['reason']}", '  {"meter": "m", "second": 4, "value": -4}', "1 dead letter"]
-    closed = cli("deadletters", world.topic, "replay", "--file", "mended.ndjson", "--json")
-    assert json.loads(closed.stdout) == {"sent": 0, "before": 1, "gone": 1, "refused": {}}
+    closed = call("deadletters", world.topic, "replay", "--file", "mended.ndjson", "--json")
+    assert json.loads(closed[1]) == {"sent": 0, "before": 1, "gone": 1, "refused": {}}
     assert len(read_all(kafka, world.topic)) == len(values) + 2
 
 
@@ -268,14 +287,15 @@ def test_of_two_at_once_one_waits_and_then_gives_up(kafka, monkeypatch):
         (["telecom.usage", "replay", "--file", "twice"], 1, "twice:2: a is there twice"),
     ],
 )
-def test_what_is_wrong_with_the_call_is_said_before_kafka_is_asked(cli, options, code, said):
+def test_what_is_wrong_with_the_call_is_said_before_kafka_is_asked(cli, call, options, code, said):
     for name, text in {
         "text": "hello",
         "half": '{"key": "a", "record": 1}\n{"key": "b"}',
         "twice": '{"key": "a", "record": 1}\n{"key": "a", "record": 2}',
     }.items():
         Path(cli.folder / name).write_text(text)
-    run = cli("deadletters", *options, HEADRACE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
-    assert run.returncode == code
-    assert said in run.stderr
-    assert len(run.stderr.splitlines()) == 1
+    cli.environment["HEADRACE_KAFKA__BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
+    left, _, sentence = call("deadletters", *options)
+    assert left == code
+    assert said in sentence
+    assert len(sentence.splitlines()) == 1
