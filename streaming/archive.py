@@ -167,9 +167,9 @@ class Table:
                 commit_properties=CommitProperties(app_transactions=moves),
             )
         except (SchemaMismatchError, DeltaProtocolError) as error:
-            raise HeadraceError(f"{self.url} cannot take these rows: {_reason(error)}") from None
+            raise HeadraceError(f"{self.url} cannot take these rows: {reason(error)}") from None
         except _FAILED as error:
-            raise Unavailable(f"{self.url} cannot be written: {_reason(error)}") from None
+            raise Unavailable(f"{self.url} cannot be written: {reason(error)}") from None
 
     def _read(self, partition: int) -> int | None:
         """The `txn` on the held handle; reading it may open files of the log."""
@@ -177,7 +177,7 @@ class Table:
             return self._held().transaction_version(app_id(self.topic, self._topic_id, partition))
         except _FAILED as error:
             self._handle = None
-            raise Unavailable(f"{self.url} cannot be read: {_reason(error)}") from None
+            raise Unavailable(f"{self.url} cannot be read: {reason(error)}") from None
 
     def _held(self) -> DeltaTable:
         return self._handle or self._open()
@@ -190,7 +190,7 @@ class Table:
                 handle = self._load()
             rows = handle.count()
         except _FAILED as error:
-            raise Unavailable(f"{self.url} cannot be opened: {_reason(error)}") from None
+            raise Unavailable(f"{self.url} cannot be opened: {reason(error)}") from None
         self._differs = self._compare(handle.schema())
         self._handle, self._used, self.rows = handle, 0, rows
         return handle
@@ -227,7 +227,7 @@ class Table:
         return theirs.keys() != {field.name for field in self._columns.fields}
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """delta-rs explains itself in a coloured tree of several lines; this is one line of it."""
     text = " ".join(re.sub(r"\x1b\[\d+m|↳", "", str(error)).split())
     return text if len(text) <= 200 else text[:197] + "..."

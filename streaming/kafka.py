@@ -152,6 +152,7 @@ class Source:
             )
         )
         self._merge: Merge | None = None
+        self._reading: set[Place] = set()
         self._stop_at: dict[Any, int] = {}
         self._held: set[Place] = set()
         self._paused = False
@@ -182,18 +183,12 @@ class Source:
 
     def start(self, merge: Merge, stop_at: dict[Place, int] | None = None) -> None:
         """Read every partition from the merge's offsets on; with `stop_at`, up to those offsets."""
-        self._merge, self._stop_at, self._held = merge, stop_at or {}, set()
-        for place, offset in merge.offsets.items():
-            if place in self._stop_at and offset >= self._stop_at[place]:
-                merge.close(place)
-        self._consumer.assign([TopicPartition(*place, offset) for place, offset in merge.offsets.items()])
-        self._consumer.resume([TopicPartition(*place) for place in merge.offsets])  # a pause outlives an assignment
-        self._paused = False
+        self._read(merge, stop_at, merge.offsets)
 
     def pause(self) -> None:
         """Fetch nothing more; `poll` must still be called."""
         if self._merge and not self._paused:
-            self._consumer.pause([TopicPartition(*place) for place in self._merge.offsets])
+            self._consumer.pause([TopicPartition(*place) for place in self._reading])
             self._paused = True
 
     def poll(self, timeout_s: float) -> int:
@@ -211,8 +206,9 @@ class Source:
     def lag(self) -> int:
         """Records that Kafka holds and the learner has not used: by the last fetch or, while paused, by asking."""
         behind = 0
-        for place, offset in (self._merge.offsets if self._merge else {}).items():
-            partition = TopicPartition(*place)
+        offsets = self._merge.offsets if self._merge else {}
+        for place in self._reading:
+            partition, offset = TopicPartition(*place), offsets[place]
             try:
                 high = self._consumer.get_watermark_offsets(partition, timeout=0.5, cached=not self._paused)[1]
             except KafkaException:
@@ -230,9 +226,33 @@ class Source:
         """Leave; a broker that is away is not waited for."""
         close_within(self._consumer)
 
+    def _read(self, merge: Merge, stop_at: dict[Place, int] | None, offsets: dict[Place, int]) -> None:
+        """Read these partitions from these offsets on, and no others."""
+        self._merge, self._stop_at, self._held, self._paused = merge, stop_at or {}, set(), False
+        self._reading = set(offsets)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in offsets.items()])
+        self._consumer.resume([TopicPartition(*place) for place in offsets])  # a pause outlives an assignment
+        for place, offset in offsets.items():
+            self._close_at_stop(merge, place, offset)
+
+    def _add(self, merge: Merge, place: Place, offset: int) -> None:
+        """Read one more partition."""
+        if not self._close_at_stop(merge, place, offset):
+            self._reading.add(place)
+            self._consumer.incremental_assign([TopicPartition(*place, offset)])
+
+    def _close_at_stop(self, merge: Merge, place: Place, offset: int) -> bool:
+        stopped = place in self._stop_at and offset >= self._stop_at[place]
+        if stopped:
+            merge.ended(place, offset)
+            merge.close(place)
+        return stopped
+
     def _look_for_ends(self, merge: Merge) -> None:
         """Note which partitions are at their end by the last fetch: the client's own word comes a fetch later."""
         for place, offset in merge.fetched.items():
+            if place not in self._reading:
+                continue
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             if 0 <= high <= offset:
                 merge.ended(place, high)
@@ -276,7 +296,7 @@ class Source:
         """Stop fetching partitions that are far ahead of the others; go on when they are used up."""
         if self._paused:
             return
-        for place in merge.offsets:
+        for place in self._reading:
             if place in self._held:
                 if merge.buffered(place) < 1_000:
                     self._held.remove(place)

@@ -102,6 +102,7 @@ def test_every_kind_of_field_has_a_column_and_comes_back_from_delta(tmp_path):
         "_offset": 0,
         "_kafka_time": dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC),
         "_date": dt.date(2026, 1, 1),
+        "_aside": '{"at":7200}',
     }
 
 
