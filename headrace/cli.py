@@ -21,6 +21,7 @@ COMMANDS = (
     "serve",
     "archive",
     "evaluate",
+    "replay",
     "training",
     "models",
     "deadletters",

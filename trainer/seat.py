@@ -8,13 +8,15 @@ it safe is the claim in the object store.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from streaming.errors import HeadraceError
+from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import client_config, close_within
 from streaming.settings import Kafka
 
 Hear = Callable[[list[str]], None]
+_ANSWER_S = 10.0
 
 
 class Seats:
@@ -34,7 +36,7 @@ class Seats:
         self.held: frozenset[str] = frozenset()
         """The shards that are ours to learn: partitions of the topic."""
         own: dict[str, Any] = {
-            "group.id": f"headrace.{use_case}.seat",
+            "group.id": _group(use_case),
             "partition.assignment.strategy": "cooperative-sticky",  # a newcomer does not take a seat from its holder
             "session.timeout.ms": 6000,
             "heartbeat.interval.ms": 1500,
@@ -82,6 +84,26 @@ class Seats:
         self.held -= _names(partitions)
         if consumer.assignment():
             consumer.incremental_unassign(partitions)
+
+
+def vacant(client: AdminClient, use_case: str) -> bool:
+    """Whether no copy of a trainer stands for a seat; one that was killed is counted until its session is over."""
+    try:
+        (found,) = client.describe_consumer_groups([_group(use_case)], request_timeout=_ANSWER_S).values()
+        return not found.result().members
+    except KafkaException as error:
+        raise Unavailable(f"Kafka does not tell who trains {use_case}: {error.args[0].str()}") from None
+
+
+def occupied(use_case: str) -> str:
+    """The sentence for who wants to be alone."""
+    return (
+        f"a trainer of {use_case} is running: stop it, `headrace replay {use_case}` puts another learner in its place"
+    )
+
+
+def _group(use_case: str) -> str:
+    return f"headrace.{use_case}.seat"
 
 
 def _names(partitions: Iterable[TopicPartition]) -> frozenset[str]:

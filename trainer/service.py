@@ -3,6 +3,7 @@
 import gc
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from trainer.added import Added
 from trainer.learner import Learner
 from trainer.outputs import Outputs
 from trainer.saver import Saver
-from trainer.seat import Seats
+from trainer.seat import Seats, occupied
 from trainer.shard import Reading, Shard
 from trainer.start import Wanted, first_offsets
 from trainer.summary import summary
@@ -38,9 +39,21 @@ _AGAIN_S = 1.0
 class Trainer:
     """Learns one use case: all of it, or the shards of it for which this copy has the seats."""
 
-    def __init__(self, settings: Settings, use_case: UseCase, stop: threading.Event) -> None:
-        """Connect; `stop` ends the learning after the moment in hand."""
+    def __init__(
+        self,
+        settings: Settings,
+        use_case: UseCase,
+        stop: threading.Event,
+        *,
+        open_source: Callable[..., Source] = Source,
+        seat_within_s: float | None = None,
+    ) -> None:
+        """Connect; `stop` ends the learning after the moment in hand.
+
+        `open_source` is called as `Source` is. A seat that is not ours within `seat_within_s` is an error; None: wait.
+        """
         self._settings, self._use_case, self._stop = settings, use_case, stop
+        self._open_source, self._seat_within_s = open_source, seat_within_s
         kafka = settings.kafka
         self._store, self._key = Store(settings.store), signing_key(settings)
         ensure_topics(kafka, [topic.name for topic in use_case.topics])
@@ -85,7 +98,10 @@ class Trainer:
         while not (self._seats.held and self._switch.known) and not self._stop.is_set():
             self._seats.poll(_WAIT_S / 2)
             self._switch.poll(_WAIT_S / 2)
-            if not said and time.monotonic() - asked > 3:
+            waited = time.monotonic() - asked
+            if self._seat_within_s is not None and waited > self._seat_within_s:
+                raise HeadraceError(occupied(self._use_case.name))
+            if not said and waited > 3:
                 said = True
                 log.info("ready, waiting: another copy learns", use_case=self._use_case.name)
         return not self._stop.is_set()
@@ -153,7 +169,8 @@ class Trainer:
         use_case, kafka = self._use_case, self._settings.kafka
         checkpoints = Checkpoints(self._store, use_case.name, name, self._key)
         only = int(name) if use_case.sharded else None
-        source = Source(kafka, use_case.topics, group=f"headrace.{use_case.name}", reader=use_case.name, only=only)
+        group, reader = f"headrace.{use_case.name}", use_case.name
+        source = self._open_source(kafka, use_case.topics, group=group, reader=reader, only=only)
         try:
             wanted = Wanted(use_case, source, topic_ids(kafka, [topic.name for topic in use_case.topics]))
 
