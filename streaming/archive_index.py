@@ -10,7 +10,7 @@ import polars as pl
 from streaming.archive_schema import OWN
 
 BLOCK_ROWS = 20_000
-"""Rows that are read at once."""
+"""Rows that are read at once; files that are put together are written in groups of as many."""
 _AT_ONCE = 8
 _PLACES = {name: OWN[name] for name in ("_topic_id", "_partition", "_offset")}
 

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterable
 
 import structlog
-from deltalake import DeltaTable
+from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from streaming.archive import storage_options
+from streaming.archive_index import BLOCK_ROWS
 from streaming.failpoints import failpoint
 from streaming.settings import Settings
 
@@ -26,7 +27,11 @@ def compact(url: str) -> int:
     """Put small files together and write a log checkpoint; how many files fewer there are."""
     table = DeltaTable(url, storage_options=storage_options(url))
     with failpoint("compact-table"):
-        done = table.optimize.compact(target_size=_TARGET_BYTES, max_concurrent_tasks=1)
+        done = table.optimize.compact(
+            target_size=_TARGET_BYTES,
+            max_concurrent_tasks=1,
+            writer_properties=WriterProperties(max_row_group_size=BLOCK_ROWS, compression="ZSTD"),
+        )
     if done["numFilesRemoved"]:
         table.create_checkpoint()
     return int(done["numFilesRemoved"] - done["numFilesAdded"])

@@ -9,6 +9,7 @@ import pytest
 
 from producers.sources import source_for
 from streaming import unpickle
+from streaming.archive_schema import Columns, Places
 from streaming.checkpoints import Stored
 from streaming.codec import Codec
 from streaming.merge import Merge, Moment, Place
@@ -25,11 +26,11 @@ USE_CASES = load_use_cases(Settings(use_cases=str(OUTSIDE)))
 SIMULATED = [use_case for use_case in USE_CASES.values() if source_for({t.name for t in use_case.topics})]
 
 
-def events_of(use_case: UseCase) -> list[tuple[str, Event]]:
+def events_of(use_case: UseCase, count: int = EVENTS) -> list[tuple[str, Event]]:
     source = source_for({topic.name for topic in use_case.topics})
     assert source is not None
     wanted = {topic.name for topic in use_case.topics}
-    return [(topic.name, event) for topic, event in islice(source.events(seed=5), EVENTS) if topic.name in wanted]
+    return [(topic.name, event) for topic, event in islice(source.events(seed=5), count) if topic.name in wanted]
 
 
 def moments_of(use_case: UseCase) -> list[Moment]:
@@ -67,6 +68,22 @@ def test_every_simulated_event_satisfies_its_schema_and_survives_a_round_trip(us
     codecs = {topic.name: Codec(topic) for topic in use_case.topics}
     for name, event in events_of(use_case):
         assert codecs[name].decode(codecs[name].encode(event)) == event
+
+
+@by_name
+def test_an_archived_event_comes_back_as_it_was_decoded(use_case):
+    codecs = {topic.name: Codec(topic) for topic in use_case.topics}
+    for topic in use_case.topics:
+        codec, columns = codecs[topic.name], Columns(topic)
+        decoded = [
+            codec.decode(codec.encode(event)) for name, event in events_of(use_case, 10_000) if name == topic.name
+        ]
+        count = len(decoded)
+        frame = columns.frame(decoded, "id", Places([0] * count, list(range(count)), [0] * count))
+        found = columns.events(frame)
+        assert found == decoded
+        assert [list(event) for event in found] == [list(event) for event in decoded]
+        assert [codec.decode(codec.rewrite(event)) for event in decoded] == decoded
 
 
 @by_name

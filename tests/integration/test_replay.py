@@ -15,7 +15,7 @@ from headrace.local.kafka import LocalKafka
 from producers import telecom
 from streaming.codec import Codec
 from streaming.usecase import Event
-from tests.support import CommandLine, Running, fill, make_topic, wait_for
+from tests.support import CommandLine, fill, make_topic
 from usecases.telecom.events import CHURN, USAGE
 
 TOPICS = {topic.name: topic for topic in (CHURN, USAGE)}
