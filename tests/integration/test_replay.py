@@ -38,9 +38,9 @@ class World:
             chosen = [event for topic, event in self.events[first:upto] if topic == name]
             fill(self.broker.bootstrap, name, [(codec.key(event), codec.encode(event)) for event in chosen])
 
-    def run(self, *arguments: str, **environment: str) -> dict[str, Any]:
+    def run(self, *arguments: str) -> dict[str, Any]:
         """A command to its end, and the last line that it prints."""
-        run = self.cli(*arguments, **environment)
+        run = self.cli(*arguments)
         assert run.returncode == 0, run.stderr
         found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
         return found
