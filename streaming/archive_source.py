@@ -69,11 +69,12 @@ class ArchiveSource(Source):
         topics: Sequence[Topic],
         *,
         group: str,
+        reader: str | None = None,
         only: int | None = None,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
         """Open the newest version of every table; `progress` hears how many of the archived offsets were given out."""
-        super().__init__(kafka, topics, group=group, only=only)
+        super().__init__(kafka, topics, group=group, reader=reader, only=only)
         self._progress = progress
         places, ids = super().places(), topic_ids(kafka, [topic.name for topic in topics])
         kept = super().bounds(places)
@@ -101,7 +102,7 @@ class ArchiveSource(Source):
             for place, offset in merge.offsets.items()
             if offset < (then := self._then.get(place, 0))
         }
-        self._read(merge, stop_at, {p: offset for p, offset in merge.offsets.items() if p not in self._lanes})
+        self._assign(merge, stop_at, {p: offset for p, offset in merge.offsets.items() if p not in self._lanes})
 
     def poll(self, timeout_s: float) -> int:
         """Bring more records into the merge; tells how many came: `FETCH`, while there are more in the archive."""
@@ -160,7 +161,7 @@ class ArchiveSource(Source):
 
     def _hand_over(self, lane: _Lane, merge: Merge) -> None:
         del self._lanes[lane.place]
-        self._add(merge, lane.place, lane.upto)
+        self._assign_more(merge, lane.place, lane.upto)
         if not self._lanes:
             log.info("the archive is read: Kafka goes on", topics=sorted(self._readers))
 

@@ -183,7 +183,7 @@ class Source:
 
     def start(self, merge: Merge, stop_at: dict[Place, int] | None = None) -> None:
         """Read every partition from the merge's offsets on; with `stop_at`, up to those offsets."""
-        self._read(merge, stop_at, merge.offsets)
+        self._assign(merge, stop_at, merge.offsets)
 
     def pause(self) -> None:
         """Fetch nothing more; `poll` must still be called."""
@@ -226,7 +226,7 @@ class Source:
         """Leave; a broker that is away is not waited for."""
         close_within(self._consumer)
 
-    def _read(self, merge: Merge, stop_at: dict[Place, int] | None, offsets: dict[Place, int]) -> None:
+    def _assign(self, merge: Merge, stop_at: dict[Place, int] | None, offsets: dict[Place, int]) -> None:
         """Read these partitions from these offsets on, and no others."""
         self._merge, self._stop_at, self._held, self._paused = merge, stop_at or {}, set(), False
         self._reading = set(offsets)
@@ -235,7 +235,7 @@ class Source:
         for place, offset in offsets.items():
             self._close_at_stop(merge, place, offset)
 
-    def _add(self, merge: Merge, place: Place, offset: int) -> None:
+    def _assign_more(self, merge: Merge, place: Place, offset: int) -> None:
         """Read one more partition."""
         if not self._close_at_stop(merge, place, offset):
             self._reading.add(place)

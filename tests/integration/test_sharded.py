@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import httpx2
 import orjson
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
 from headrace.local.ports import LOOPBACK, free_port
 from streaming.control import read_status
@@ -121,6 +123,10 @@ def learned(kafka: str, case: Case) -> int:
     return sum(status["learned"] for status in read_status(Kafka(bootstrap_servers=kafka), case.name))
 
 
+def learned_more(kafka: str, case: Case, before: int) -> bool:
+    return learned(kafka, case) > before
+
+
 def at_work(copy: Running) -> bool:
     assert copy.process.poll() is None, copy.complained
     return " learning " in copy.complained
@@ -134,9 +140,9 @@ def test_trainers_come_and_go_and_every_event_is_learned_once_by_its_shard(case,
     try:
         for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
             for copy in copies:
-                wait_for(lambda copy=copy: at_work(copy), timeout_s=120, what="a shard for each copy")
+                wait_for(partial(at_work, copy), timeout_s=120, what="a shard for each copy")
             before = learned(kafka, case)
-            wait_for(lambda before=before: learned(kafka, case) > before, what="learning")
+            wait_for(partial(learned_more, kafka, case, before), what="learning")
             time.sleep(chance.random())  # at any moment
             leaving = copies.pop(chance.randrange(2))
             leaving.process.send_signal(how)
