@@ -99,15 +99,16 @@ class Checkpoints:
     def put(self, object_bytes: bytes) -> None:
         """Put the next checkpoint, look whether somebody else has claimed, and remove what is too old.
 
-        After `Unavailable` call again with the same bytes: a put that landed though its answer was lost counts.
+        After `Unavailable` call again with the same bytes: what has been done counts, a put whose answer was lost too.
         """
-        number = self.next_number
-        with failpoint("put-checkpoint"):
-            is_mine = self._put(number, object_bytes)
-        if not is_mine:
-            raise self._fenced(number)
-        self._last = number
-        self._kept.append(number)
+        number = sealed.read_header(object_bytes, self._key)["number"]
+        if number == self.next_number:
+            with failpoint("put-checkpoint"):
+                is_mine = self._put(number, object_bytes)
+            if not is_mine:
+                raise self._fenced(number)
+            self._last = number
+            self._kept.append(number)
         self.check_owner()
         while len(self._kept) > KEPT:
             with failpoint("prune-checkpoint"):
@@ -139,7 +140,9 @@ class Checkpoints:
             if stored.header["kind"] == "checkpoint":
                 return stored.header["learner"], stored, warnings
             if stored.header["state"] is None:
-                return stored.header["learner"], None, warnings
+                if warnings:
+                    break  # there was a state after this beginning
+                return stored.header["learner"], None, []
             below = stored.header["state"] + 1
         if warnings:
             raise HeadraceError(

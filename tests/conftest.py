@@ -7,6 +7,7 @@ import pytest
 
 from headrace.local.kafka import LocalKafka
 from headrace.local.mlflow import LocalMLflow
+from tests import examples  # noqa: F401  # its profiles must be known before `--hypothesis-profile` is read
 from tests.support import CommandLine
 
 

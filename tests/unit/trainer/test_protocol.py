@@ -1,0 +1,317 @@
+"""Claims and checkpoints as a state machine: no order of steps, crashes, sleepers and faults loses or doubles a record.
+
+Any number of owners live at once, and each of them may act next: one that was claimed over is a zombie until it hears
+of it. The parts are real (`Checkpoints`, the store, `Merge`, `Learner`, and serving's `Loader`); Kafka is ten lines.
+"""
+
+import threading
+from itertools import pairwise
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+from obstore import put
+from river import dummy
+
+from serving.loader import Loader
+from serving.model import Model, Models
+from serving.records import Records
+from streaming import sealed
+from streaming.checkpoints import KEPT
+from streaming.errors import Damaged, Fenced, Unavailable
+from streaming.topics import MODELS
+from tests.examples import steps
+from tests.protocol import KEY, PLACES, Log, Owner, Taped, Wayward
+
+places = st.sampled_from(PLACES)
+keys = st.sampled_from("abc")
+few = st.integers(1, 4)
+FAULTS = ["", "", "before", "after", "again"]
+
+
+class Reader:
+    """What serves: it takes the pointers in their order, and loads the newest."""
+
+    def __init__(self) -> None:
+        self.records, self.models = Records(), Models()
+        self.at = 0
+        self._loader = Loader(Taped(), self.records, self.models, self._read, lambda: None, threading.Event())
+
+    def _read(self, name: str) -> Model:
+        (pointer,) = [p for p in self.records._pointers[Taped.name].values() if p.object == name]
+        return Model.of(pointer, dummy.PriorClassifier(), object=name)
+
+    def take(self, key: str, value: bytes | None) -> None:
+        self.records.take(MODELS, key, value)
+        self._loader.look()
+
+    @property
+    def serves(self) -> tuple[int, int]:
+        served = self.models.get((Taped.name, "0"))
+        return served.pointer.order if served else (0, 0)
+
+
+class Protocol(RuleBasedStateMachine):
+    """Owners over one log and one store."""
+
+    owners: Bundle[Owner] = Bundle("owners")
+
+    @initialize(ordered=st.booleans())
+    def begin(self, ordered: bool) -> None:
+        self.log, self.store = Log(), Wayward()
+        self.ordered, self.time = ordered, 100.0
+        self.claims: set[int] = set()
+        self.too_late: set[int] = set()
+        """Claims that were refused to those who made them."""
+        self.stored: set[int] = set()
+        """Checkpoints that a living owner was told are in, which no later start may fall behind."""
+        self.spoiled: set[int] = set()
+        self.pointers: list[tuple[str, bytes | None]] = []
+        self.reader = Reader()
+
+    # The log
+
+    @rule(place=places, key=keys, gap=st.integers(-3, 5), hole=st.sampled_from([0, 0, 1, 3]))
+    def produce(self, place, key, gap, hole) -> None:
+        """In the order of event time, or in any."""
+        self.time += max(gap, 0) if self.ordered else gap
+        self.log.append(place, key, self.time, hole)
+
+    # What an owner does
+
+    @rule(target=owners, fresh=st.integers(0, 19).map(lambda n: n == 0))
+    def start(self, fresh) -> Owner:
+        """Claim, with nobody in the way."""
+        return self._start(fresh=fresh)
+
+    @rule(target=owners, other=owners, at=st.sampled_from(["names", "get", "put_new"]), puts=st.integers(1, 5))
+    def start_in_a_race(self, other, at, puts) -> Owner | MultipleResults[Owner]:
+        """Another owner puts checkpoints while this one lists, reads or claims.
+
+        They may be so many that the number to be claimed is pruned already: then the claim lands among old numbers,
+        and its owner hears at once that it is too late.
+        """
+        self.store.meanwhile = at, lambda: self._step(other, times=puts)
+        try:
+            return self._start()
+        except Fenced:
+            self.too_late |= {number for number, header in self._objects() if header["kind"] == "claim"} - self.claims
+            assert self.too_late
+            return multiple()
+        finally:
+            self.store.meanwhile = None
+
+    @rule(target=owners, faults=st.lists(st.sampled_from(FAULTS), max_size=6))
+    def start_on_a_bad_day(self, faults) -> Owner | MultipleResults[Owner]:
+        """Claim while the store fails."""
+        self.store.faults = faults
+        try:
+            return self._start()
+        except Unavailable:
+            return multiple()
+        finally:
+            self.store.faults = []
+
+    @rule(owner=owners, place=places, most=few)
+    def poll(self, owner, place, most) -> None:
+        owner.poll(place, most)
+
+    @rule(owner=owners, most=few)
+    def learn(self, owner, most) -> None:
+        owner.learn(most)
+
+    @rule(owner=owners)
+    def catch_up(self, owner) -> None:
+        owner.catch_up()
+
+    @rule(owner=owners)
+    def dump(self, owner) -> None:
+        """What follows is not in this checkpoint."""
+        self._check(owner)
+        owner.dump()
+
+    @rule(owner=owners, faults=st.lists(st.sampled_from(FAULTS), max_size=4))
+    def put(self, owner, faults) -> None:
+        """A put that failed is tried again by the next of these steps, with the same bytes."""
+        self.store.faults = faults
+        self._put(owner)
+        self.store.faults = []
+
+    @rule(owner=owners)
+    def checkpoint(self, owner) -> None:
+        self._step(owner)
+
+    @rule(owner=owners)
+    def publish(self, owner) -> None:
+        """A snapshot's pointer; the first one of an epoch buries those of lower ones."""
+        if owner.fenced:
+            return
+        pointer = owner.pointer()
+        self.pointers.append((pointer.key, pointer.encode()))
+        if pointer.n == 1:
+            lower = {key for key, _ in self.pointers if int(key.rpartition("/")[2]) < owner.epoch}
+            self.pointers += [(key, None) for key in sorted(lower)]
+
+    # What happens to an owner
+
+    @rule(owner=consumes(owners))
+    def crash(self, owner) -> None:
+        """SIGKILL; or the partitions are lost, which is the same: what was not put is dropped."""
+
+    @rule(owner=consumes(owners))
+    def revoke(self, owner) -> None:
+        """The partitions go to somebody else: a last checkpoint, then the end."""
+        self._put(owner)
+        self._step(owner)
+
+    @rule(owner=owners)
+    def rest(self, owner) -> None:
+        """The seat was lost and is back: go on from memory if nobody has claimed."""
+        try:
+            owner.checkpoints.check_owner()
+        except Fenced:
+            owner.fenced = True
+        else:
+            owner.read_from(owner.merge.offsets, owner.merge.clock)
+
+    # What happens to the store, and to readers
+
+    @rule(how=st.sampled_from([lambda b: b[:-2], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b""]))
+    def spoil(self, how) -> None:
+        """The newest checkpoint is cut or changed; the one before it is there."""
+        healthy = [number for number, header in self._objects() if header["kind"] == "checkpoint"]
+        if len(healthy) < 2 or healthy[-2] < max(self.fresh, default=0):
+            return
+        self.spoiled.add(healthy[-1])
+        self.stored.discard(healthy[-1])
+        name = f"checkpoints/{Taped.name}/0/{healthy[-1]:012d}.ckpt"
+        put(self.store._store, name, how(self.store.get(name) or b""))
+
+    @rule(most=few)
+    def read(self, most) -> None:
+        """A reader hears of a few more pointers, and never goes back."""
+        for key, value in self.pointers[self.reader.at : self.reader.at + most]:
+            before = self.reader.serves
+            self.reader.take(key, value)
+            assert self.reader.serves >= before
+            self.reader.at += 1
+
+    @rule()
+    def begin_to_read(self) -> None:
+        """One that starts now reads what compaction has left, and then serves the newest of the highest epoch."""
+        self.reader = Reader()
+        for key, value in dict(self.pointers).items():
+            self.reader.take(key, value)
+        self.reader.at = len(self.pointers)
+        epochs = [int(key.rpartition("/")[2]) for key, _ in self.pointers]
+        assert self.reader.serves[0] == max(epochs, default=0)
+
+    # What must hold
+
+    @invariant()
+    def the_row_is_sound(self) -> None:
+        """Claims stay; who was claimed over has written nothing since; each object says the number that it has."""
+        if not hasattr(self, "store"):
+            return
+        claim: sealed.Header = {}
+        objects = self._objects()
+        for number, header in objects:
+            assert header["number"] == number
+            if number in self.too_late:
+                continue
+            if header["kind"] == "claim":
+                claim = header
+            assert (header["writer"], header["epoch"]) == (claim["writer"], claim["number"])
+        claims = {number for number, header in objects if header["kind"] == "claim"}
+        assert claims >= self.claims - self.too_late
+        self.claims = claims
+
+    def teardown(self) -> None:
+        """In the end one more trainer starts and learns all that is left."""
+        if hasattr(self, "store"):
+            last = self._start()
+            for place in PLACES:
+                last.poll(place, 1_000)
+                last.merge.close(place)
+            last.learn(1_000)
+            assert last.merge.drained
+            assert sorted(at for at, _ in last.heard) == self.log.before(self.log.ends)
+            self._check(last)
+
+    # The steps behind the rules
+
+    def _start(self, *, fresh: bool = False) -> Owner:
+        owner = Owner(self.log, self.store, fresh=fresh)
+        if fresh:
+            self.stored.clear()
+        elif self.stored:
+            assert owner.read is not None
+            assert owner.read.number >= max(self.stored)
+        self._check(owner)
+        return owner
+
+    def _step(self, owner: Owner, times: int = 1) -> None:
+        self._check(owner)
+        for _ in range(times):
+            owner.dump()
+            self._put(owner)
+
+    def _put(self, owner: Owner) -> None:
+        """A fenced one may try for ever."""
+        if not owner.draft:
+            return
+        before = dict(self._objects()) if owner.fenced else {}
+        try:
+            number = owner.put()
+        except Unavailable:
+            return
+        except Fenced:
+            owner.fenced = True
+        else:
+            assert not owner.fenced
+            self.stored.add(number)
+            kept = [
+                n for n, header in self._objects() if header["kind"] == "checkpoint" and header["epoch"] == owner.epoch
+            ]
+            assert len(kept) <= KEPT
+        if before:
+            assert dict(self._objects()) == before
+
+    def _check(self, owner: Owner) -> None:
+        """It has learned each record before its offsets once, and nothing else; in the merge's order."""
+        counts = owner.learner.state.counts
+        assert (counts.duplicates, counts.dead) == (0, 0)
+        assert sorted(at for at, _ in owner.heard) == self.log.before(owner.merge.offsets)
+        if self.ordered:
+            assert all(earlier <= later for (_, earlier), (_, later) in pairwise(owner.heard))
+            assert counts.late == 0
+
+    @property
+    def fresh(self) -> list[int]:
+        """The claims that went on from nothing."""
+        return [n for n, header in self._objects() if header["kind"] == "claim" and header["state"] is None]
+
+    def _objects(self) -> list[tuple[int, sealed.Header]]:
+        """What can be read in the store, by number."""
+        faults, self.store.faults = self.store.faults, []
+        found = []
+        for name in self.store.names(f"checkpoints/{Taped.name}/0"):
+            try:
+                header, _ = sealed.unseal(self.store.get(f"checkpoints/{Taped.name}/0/{name}") or b"", KEY)
+            except Damaged:
+                continue
+            found.append((int(name.removesuffix(".ckpt")), header))
+        self.store.faults = faults
+        return found
+
+
+TestProtocol = Protocol.TestCase
+TestProtocol.settings = steps(60, 40)
