@@ -144,7 +144,8 @@ class Checkpoints:
                     break  # there was a state after this beginning
                 return stored.header["learner"], None, []
             below = stored.header["state"] + 1
-        if warnings:
+        # Where others have put and pruned while this one read, the next number is taken, and it lists again.
+        if warnings and max(self._numbers()) == max(numbers):
             raise HeadraceError(
                 f"no state of {self.prefix} can be read: {warnings[0]}; rebuild it with `headrace replay` or start "
                 "from nothing with `--fresh`"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from math import inf
 from typing import Any, TypeVar
 
 from obstore.store import MemoryStore
@@ -167,12 +166,6 @@ class Owner:
             assert self.learner.process(moment) == []
             most -= 1
         assert self.merge.take_dead() == []
-
-    def catch_up(self) -> None:
-        """Read every partition to its end, and wait long enough."""
-        for place in PLACES:
-            self.poll(place, 1_000)
-        self.learn(1_000, inf)
 
     def dump(self) -> None:
         """Make the next checkpoint, if none is on its way."""

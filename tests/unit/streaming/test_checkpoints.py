@@ -110,6 +110,32 @@ def test_a_put_that_landed_though_its_answer_was_lost_counts(store):
     assert writer(store).claim(content).state == b"two"
 
 
+class Forgetful(Store):
+    """A store whose listing fails when told to."""
+
+    away = False
+
+    def names(self, prefix: str) -> list[str]:
+        if self.away:
+            raise Unavailable("it cannot be listed")
+        return super().names(prefix)
+
+
+def test_what_was_put_before_the_store_went_away_is_not_put_again_under_the_next_number(tmp_path):
+    """The put landed, the look for other claims failed: the next try has only that left to do."""
+    store = Forgetful(tmp_path.as_uri())
+    first = writer(store)
+    first.claim(content)
+    object_bytes = first.sealer({})(b"one")
+    store.away = True
+    with pytest.raises(Unavailable):
+        first.put(object_bytes)
+    store.away = False
+    first.put(object_bytes)
+    assert store.names("checkpoints/churn/0") == ["000000000001.ckpt", "000000000002.ckpt"]
+    assert first.next_number == 3
+
+
 def spoil(store: Store, number: int, how) -> None:
     path = Path(store.url.removeprefix("file://")) / f"checkpoints/churn/0/{number:012d}.ckpt"
     path.write_bytes(how(path.read_bytes()))
@@ -125,6 +151,18 @@ def test_a_spoiled_checkpoint_is_passed_over_with_a_warning(store, how):
     claim = writer(store).claim(content)
     assert claim.state == b"one" * 50
     assert "000000000003.ckpt is passed over" in claim.warnings[0]
+
+
+def test_when_every_checkpoint_is_spoiled_it_does_not_begin_from_nothing_in_silence(store):
+    """Though the first claim says that there was nothing before it."""
+    first = writer(store)
+    first.claim(content)
+    put(first, b"one")
+    put(first, b"two")
+    spoil(store, 2, lambda b: b[:-1])
+    spoil(store, 3, lambda b: b[:-1])
+    with pytest.raises(HeadraceError, match=r"no state .* can be read.*headrace replay.*--fresh"):
+        writer(store).claim(content)
 
 
 def test_with_another_key_nothing_can_be_read_and_the_ways_out_are_named(store):
