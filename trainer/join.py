@@ -23,6 +23,13 @@ class Open(NamedTuple):
     predictions: dict[str, Any]
 
 
+class Held(NamedTuple):
+    """An answer that waits for its question, up to a moment of event time."""
+
+    y: Label
+    until: int
+
+
 @dataclass
 class Join:
     """Open questions, answers that came first, and the ids that have taught. Times are microseconds."""
@@ -32,7 +39,7 @@ class Join:
     open: dict[str, Open] = field(default_factory=dict)
     by_key: dict[str, dict[str, None]] = field(default_factory=dict)
     deadlines: list[tuple[int, int, str]] = field(default_factory=list)
-    early: dict[str, Label] = field(default_factory=dict)
+    early: dict[str, Held] = field(default_factory=dict)
     early_deadlines: list[tuple[int, int, str]] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
     done_order: deque[tuple[int, str]] = field(default_factory=deque)
@@ -54,7 +61,7 @@ class Join:
     def ask(self, question: Open, now: int) -> Label | None:
         """Keep a new question; if its answer came first, give that back instead."""
         if question.id in self.early:
-            answer = self.early.pop(question.id)
+            answer = self.early.pop(question.id).y
             self.finish(question.id, now)
             return answer
         self.open[question.id] = question
@@ -69,8 +76,7 @@ class Join:
             return None
         question = None
         while question is None:
-            question = self.open.pop(heapq.heappop(self.deadlines)[2], None)
-        self._forget_key(question)
+            question = self._take_first()
         return question
 
     def take(self, id: str, now: int) -> Open | None:
@@ -90,12 +96,12 @@ class Join:
 
     def hold(self, id: str, y: Label, time: int) -> int:
         """Keep an answer that came before its question, up to the horizon; tells how many went to make room for it."""
-        self.early[id] = y
+        self.early[id] = Held(y, time + self.horizon)
         heapq.heappush(self.early_deadlines, (time + self.horizon, self._next(), id))
         self.early_deadlines = _lean(self.early_deadlines, self.early)
         before = len(self.early)
         while len(self.early) > self.most:
-            self.early.pop(heapq.heappop(self.early_deadlines)[2], None)
+            self._drop_first()
         return before - len(self.early)
 
     def finish(self, id: str, now: int) -> None:
@@ -120,10 +126,8 @@ class Join:
         """
         late: list[Open] = []
         while self.deadlines and self.deadlines[0][0] < clock:
-            _, _, id = heapq.heappop(self.deadlines)
-            question = self.open.pop(id, None)
+            question = self._take_first()
             if question is not None:
-                self._forget_key(question)
                 late.append(question)
         return late
 
@@ -131,11 +135,30 @@ class Join:
         """Forget ids that taught long ago, and drop answers whose question never came; tells how many of these."""
         while self.done_order and self.done_order[0][0] < clock - self.remember:
             self.done.discard(self.done_order.popleft()[1])
-        dropped = 0
+        before = len(self.early)
         while self.early_deadlines and self.early_deadlines[0][0] < clock:
-            _, _, id = heapq.heappop(self.early_deadlines)
-            dropped += self.early.pop(id, None) is not None
-        return dropped
+            self._drop_first()
+        return before - len(self.early)
+
+    def _take_first(self) -> Open | None:
+        """Close the question of the first deadline, unless that is another one by now."""
+        deadline, _, id = heapq.heappop(self.deadlines)
+        question = self.open.get(id)
+        if question is None:
+            return None
+        if question.asked + self.horizon > deadline:  # asked again once its id was forgotten, or the horizon has grown
+            heapq.heappush(self.deadlines, (question.asked + self.horizon, self._next(), id))
+            return None
+        del self.open[id]
+        self._forget_key(question)
+        return question
+
+    def _drop_first(self) -> None:
+        """Drop the early answer of the first deadline, unless that is another one by now."""
+        deadline, _, id = heapq.heappop(self.early_deadlines)
+        held = self.early.get(id)
+        if held is not None and held.until <= deadline:
+            del self.early[id]
 
     def _forget_key(self, question: Open) -> None:
         ids = self.by_key[question.key]

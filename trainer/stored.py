@@ -13,7 +13,8 @@ from trainer.learner import State, adopt
 from usecases.registry import modules_of
 
 _OURS = frozenset(
-    {("trainer.learner", "State"), ("trainer.learner", "Counts"), ("trainer.join", "Join"), ("trainer.join", "Open")}
+    {("trainer.learner", name) for name in ("State", "Counts")}
+    | {("trainer.join", name) for name in ("Join", "Open", "Held")}
     | {("trainer.candidates", name) for name in ("Candidate", "Scores", "Prediction")}
 )
 

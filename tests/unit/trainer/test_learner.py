@@ -5,8 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from river import base, dummy, linear_model, metrics, stats
 from typing_extensions import TypedDict
 
@@ -347,80 +345,6 @@ def test_features_that_changed_since_the_checkpoint_stop_the_learner():
 def test_features_that_always_vary_do_not():
     state = run(Quiz, moment(0, ask("q")), moment(1, ask("r", b=1.0))).state
     assert Learner(Quiz(), state).process(moment(2, ask("s", c=1.0))) == []
-
-
-steps = st.lists(
-    st.tuples(st.sampled_from("qqa"), st.integers(0, 5), st.integers(0, 4), st.booleans()), min_size=1, max_size=40
-)
-
-
-def oracle(events: list[tuple[int, str, str, bool]]) -> tuple[list[tuple[str, bool]], int, int]:
-    """The join in ten lines: which ids were taught with which label, in order; duplicates; open at the end."""
-    asked: dict[str, int] = {}
-    first: dict[str, tuple[int, bool]] = {}
-    taught: list[tuple[str, bool]] = []
-    duplicates = 0
-    for now, kind, id, y in events:
-        asked = {q: at for q, at in asked.items() if at + 10 >= now}
-        first = {q: (at, v) for q, (at, v) in first.items() if at + 10 >= now}
-        done = {q for q, _ in taught}
-        if kind == "q":
-            duplicates += id in asked or id in done
-            if id not in asked and id not in done:
-                if id in first:
-                    taught.append((id, first.pop(id)[1]))
-                else:
-                    asked[id] = now
-        elif id in asked:
-            taught.append((id, y))
-            del asked[id]
-        elif id in done or id in first:
-            duplicates += 1
-        else:
-            first[id] = (now, y)
-    return taught, duplicates, len(asked)
-
-
-class Recorder(base.Classifier):
-    """Keeps what it was taught."""
-
-    def __init__(self) -> None:
-        self.taught = stats.Count()
-        self.seen: list[tuple[float, bool]] = []
-
-    def learn_one(self, x, y):
-        self.seen.append((x["n"], y))
-
-    def predict_proba_one(self, x, **kwargs):
-        return {True: 1.0}
-
-
-class Remembering(Quiz):
-    """Never forgets an id."""
-
-    remember = timedelta(days=1)
-    candidates = {"recorder": Recorder}
-
-
-@settings(max_examples=200, deadline=None)
-@given(steps=steps, restart=st.integers(0, 40))
-def test_the_join_agrees_with_a_ten_line_oracle_also_over_a_restart(steps, restart):
-    now, events = 0, []
-    for kind, number, gap, y in steps:
-        now += gap
-        events.append((now, kind, str(number), y))
-    learner = Learner(Remembering())
-    for i, (time, kind, id, y) in enumerate(events):
-        if i == restart:
-            state = pickle.loads(pickle.dumps(learner.state))
-            clock = learner.clock
-            learner = Learner(Remembering(), state)
-            learner.clock = clock
-        learner.process(moment(time, ask(id, n=float(id)) if kind == "q" else tell(id, y=y)))
-    taught, duplicates, _ = oracle(events)
-    assert [(str(int(n)), y) for n, y in learner.state.candidates["recorder"].model.seen] == taught
-    assert learner.state.counts.duplicates == duplicates
-    assert learner.state.counts.learned == len(taught)
 
 
 def test_an_example_teaches_once_per_key_and_event_time():

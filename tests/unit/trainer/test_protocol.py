@@ -35,6 +35,8 @@ from tests.protocol import KEY, PLACES, Log, Owner, Taped, Wayward
 places = st.sampled_from(PLACES)
 keys = st.sampled_from("abc")
 few = st.integers(1, 4)
+batches = st.lists(st.tuples(places, keys, st.integers(-3, 5), st.sampled_from([0, 0, 1, 3])), max_size=6)
+rounds = st.lists(st.tuples(batches, *[st.sampled_from([1, 2, 1_000])] * len(PLACES)), max_size=4)
 FAULTS = ["", "", "before", "after", "again"]
 
 
@@ -88,7 +90,7 @@ class Protocol(RuleBasedStateMachine):
 
     # The log
 
-    @rule(records=st.lists(st.tuples(places, keys, st.integers(-3, 5), st.sampled_from([0, 0, 1, 3])), max_size=6))
+    @rule(records=batches)
     def produce(self, records) -> None:
         """In the order of event time, or in any; some offsets are left out, as by a transaction's marks."""
         for place, key, gap, hole in records:
@@ -137,12 +139,13 @@ class Protocol(RuleBasedStateMachine):
             owner.poll(place, records)
         owner.learn(most)
 
-    @rule(owner=owners, rounds=st.lists(st.tuples(*[st.sampled_from([1, 2, 1_000])] * len(PLACES)), max_size=3))
+    @rule(owner=owners, rounds=rounds)
     def wait_and_learn(self, owner, rounds) -> None:
         """Where a partition was read to its end, that end was heard of just now: it need not be waited for."""
-        for most in rounds:
-            for place, records in zip(PLACES, most, strict=True):
-                owner.poll(place, records)
+        for records, *most in rounds:
+            self.produce(records)
+            for place, count in zip(PLACES, most, strict=True):
+                owner.poll(place, count)
             owner.learn(1_000, inf)
         self._check(owner)
 
@@ -169,6 +172,7 @@ class Protocol(RuleBasedStateMachine):
         for owner in several:
             if not owner.fenced:
                 self._publish(owner)
+        self._begin_to_read()
 
     def _publish(self, owner: Owner) -> None:
         pointer = owner.pointer()
@@ -221,15 +225,13 @@ class Protocol(RuleBasedStateMachine):
             self.reader.look()
             self.reader.at += 1
 
-    @rule()
-    def begin_to_read(self) -> None:
+    def _begin_to_read(self) -> None:
         """One that starts now reads what compaction has left, and then serves the newest of the highest epoch."""
-        self.reader = Reader()
+        reader = Reader()
         for key, value in dict(self.pointers).items():
-            self.reader.take(key, value)
-        self.reader.look()
-        self.reader.at = len(self.pointers)
-        assert self.reader.serves == max(self.published, default=(0, 0))
+            reader.take(key, value)
+        reader.look()
+        assert reader.serves == max(self.published, default=(0, 0))
 
     # What must hold
 
