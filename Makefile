@@ -11,7 +11,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help setup up test check fix bench lock
+.PHONY: help setup up test check fix bench soak lock
 
 help:
 	@echo "make setup   install into .venv/ what requirements.lock names"
@@ -20,6 +20,7 @@ help:
 	@echo "make check   lint, format, types, arrows between packages; edits nothing"
 	@echo "make fix     format, and mend what can be mended"
 	@echo "make bench   measure (ARGS=...)"
+	@echo "make soak    kill everything at random moments for twenty minutes, and compare (ARGS='--seed 7')"
 	@echo "make lock    resolve pyproject.toml into requirements.lock again"
 
 setup: $(STAMP)
@@ -43,6 +44,9 @@ fix: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(STAMP)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(PRIVATE_UV)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

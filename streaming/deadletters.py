@@ -95,8 +95,8 @@ class Outbox:
 
     def delivered(self, within_s: float) -> bool:
         """Wait until every letter is on its topic."""
-        if self._waiting:
-            with failpoint("deliver-letters"):
+        with failpoint("deliver-letters"):
+            if self._waiting:
                 self._producer.flush(within_s)
         return self._waiting == 0
 

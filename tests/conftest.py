@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext
 
 import pytest
 
 from headrace.local.kafka import LocalKafka
 from headrace.local.mlflow import LocalMLflow
-from tests import examples  # noqa: F401  # its profiles must be known before `--hypothesis-profile` is read
+from tests import (
+    examples,  # noqa: F401  # its profiles must be known before `--hypothesis-profile` is read
+    warm,
+)
 from tests.support import CommandLine
 
 
@@ -23,6 +27,12 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMLf
     """A real MLflow that lives as long as the test run: give use cases names of your own."""
     with LocalMLflow(tmp_path_factory.mktemp("mlflow")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def nursery() -> ForkServerContext:
+    """Where processes come from that have everything imported (`tests.warm.WarmLine`)."""
+    return warm.nursery()
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """What several tests need: waiting for a condition, filling and reading topics, the command line as a process."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -117,6 +118,12 @@ class Running:
         return self.process.wait(timeout_s)
 
 
+def stopped(running: Running) -> bool:
+    """Whether it was stopped (SIGSTOP), and did not end instead."""
+    assert running.process.poll() is None, running.complained
+    return _status(psutil.Process(running.process.pid)) == psutil.STATUS_STOPPED
+
+
 @dataclass
 class CommandLine:
     """`python -m headrace …` in a folder of its own, with nothing of this process's environment that could matter."""
@@ -125,6 +132,7 @@ class CommandLine:
     environment: dict[str, str] = field(default_factory=dict)
     """Added to the clean environment of every call."""
     running: list[Running] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __call__(
         self, *arguments: str, timeout_s: float = 120.0, **environment: str
@@ -142,8 +150,7 @@ class CommandLine:
 
     def start(self, *arguments: str, **environment: str) -> Running:
         """Start in the background; what still runs at the test's end is killed."""
-        number = len(self.running)
-        stdout, stderr = (self.folder / f"{kind}-{number}.txt" for kind in ("stdout", "stderr"))
+        stdout, stderr = self._outputs()
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
                 self._command(arguments), cwd=self.folder, env=self._clean(environment), stdout=out, stderr=err
@@ -156,6 +163,11 @@ class CommandLine:
         for running in self.running:
             running.process.kill()
             running.process.wait()
+
+    def _outputs(self) -> tuple[Path, Path]:
+        """New files for stdout and stderr; threads may start commands at one time."""
+        number = next(self._numbers)
+        return self.folder / f"stdout-{number}.txt", self.folder / f"stderr-{number}.txt"
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [sys.executable, "-P", "-m", "headrace", *arguments]
