@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     """Use cases outside the project: paths of .py files or module names, separated by commas."""
     merge_wait_s: float = Field(default=0.1, ge=0)
     """How long a record waits for partitions that are at their end."""
-    read_ahead: int = Field(default=20_000, ge=100)
+    read_ahead: int = Field(default=5_000, ge=100)
     """Records kept per partition while others are behind."""
     checkpoint_every_s: float = Field(default=5.0, gt=0)
     checkpoint_deadline_s: float = Field(default=120.0, gt=0)
