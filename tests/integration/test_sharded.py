@@ -139,8 +139,7 @@ def test_trainers_come_and_go_and_every_event_is_learned_once_by_its_shard(case,
     chance, copies = random.Random(5), [cli.start("train", case.name) for _ in range(2)]
     try:
         for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
-            for copy in copies:
-                wait_for(partial(at_work, copy), timeout_s=120, what="a shard for each copy")
+            wait_for(lambda: all(at_work(copy) for copy in copies), timeout_s=120, what="a shard for each copy")
             before = learned(kafka, case)
             wait_for(partial(learned_more, kafka, case, before), what="learning")
             time.sleep(chance.random())  # at any moment
@@ -151,6 +150,7 @@ def test_trainers_come_and_go_and_every_event_is_learned_once_by_its_shard(case,
     finally:
         writing.stop.set()
         writing.join()
+    wait_for(lambda: all(at_work(copy) for copy in copies), timeout_s=120, what="a shard for each copy")
     for copy in copies:
         copy.process.send_signal(signal.SIGTERM)
         assert copy.finish() == 0, copy.complained
