@@ -28,6 +28,7 @@ from streaming.logs import set_up_logs
 from streaming.settings import Kafka, Settings, load_settings
 from streaming.signing import signing_key
 from streaming.store import Store
+from streaming.topics import CONTROL
 from streaming.usecase import Features, UseCase
 from streaming.versions import model_name
 from usecases.registry import load_use_cases
@@ -102,10 +103,11 @@ def _views(
 
 
 def _take(records: Records, loaders: Mapping[str, Loader], topic: str, key: str, value: bytes | None) -> None:
-    """Use one record, and wake the loader that it concerns."""
+    """Use one record, and wake the loader that it concerns; a pin is nothing to wait for."""
     changed = records.take(topic, key, value)
     if changed is not None and changed in loaders:
-        loaders[changed].wake()
+        loader = loaders[changed]
+        (loader.hurry if topic == CONTROL else loader.wake)()
 
 
 def _model_names(use_cases: Mapping[str, UseCase], served: Models) -> list[str]:

@@ -72,7 +72,7 @@ class Loader:
         self._use_case, self._records, self._models = use_case, records, models
         self._read, self._sample, self._complete = read, sample, complete
         self._refused: dict[str, str] = {}
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"load-{use_case.name}", daemon=True)
         self.ready = False
         """What was wanted at the start has been loaded, or refused."""
@@ -82,13 +82,18 @@ class Loader:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something else may be wanted now."""
+        """A newer snapshot may be there: it is loaded after the rest that the last one has cost."""
         self._wake.set()
+
+    def hurry(self) -> None:
+        """A person wants another model (a pin): it is loaded at once."""
+        self._wake.set()
+        self._hurry.set()
 
     def stop(self, within_s: float = 3.0) -> None:
         """End the thread."""
         self._stop.set()
-        self._wake.set()
+        self.hurry()
         self._thread.join(within_s)
 
     def _run(self) -> None:
@@ -99,6 +104,7 @@ class Loader:
         away = False
         while self._wake.wait() and not self._stop.is_set():
             self._wake.clear()
+            self._hurry.clear()
             started = time.thread_time()  # what others cannot use meanwhile; waiting for the store costs nobody
             try:
                 self.look()
@@ -107,11 +113,11 @@ class Loader:
                 if not away:
                     log.warning("the store cannot be read, tried again each second", reason=str(error))
                 away = True
-                self._stop.wait(_AGAIN_S)
+                self._hurry.wait(_AGAIN_S)
                 self._wake.set()
             finally:
                 self.ready = True
-            self._stop.wait(_REST * (time.thread_time() - started))
+            self._hurry.wait(_REST * (time.thread_time() - started))
 
     def look(self) -> None:
         """Load what is wanted and not served yet."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from serving.app import _take
 from serving.loader import Loader, Refused, load_model, sample_features
 from serving.model import Model, Models
 from serving.records import Records
@@ -234,6 +235,23 @@ def test_the_thread_waits_for_complete_records(bench):
         bench.publish(1, 3)
         bench.loader.wake()
         wait_for(lambda: bench.served == "1-3", timeout_s=10, what="the swap")
+    finally:
+        bench.loader.stop()
+
+
+def test_a_pin_does_not_wait_for_the_rest_after_a_load(bench, monkeypatch):
+    """Snapshots are spaced by what the last one cost; what a person wants is served at once."""
+    monkeypatch.setattr("serving.loader._REST", 1e9)
+    bench.publish(1, 1)
+    bench.complete.set()
+    bench.loader.start()
+    try:
+        wait_for(lambda: bench.served == "1-1", timeout_s=10, what="the first model")
+        bench.store.objects["pins/heating/4.model"] = seal_model(pointer(n=2), learned(), KEY)
+        _take(bench.records, {"heating": bench.loader}, CONTROL, *pin_record("heating", 4))
+        wait_for(lambda: bench.served == "1-2", timeout_s=10, what="the pin")
+        _take(bench.records, {"heating": bench.loader}, CONTROL, pin_key("heating"), None)
+        wait_for(lambda: bench.served == "1-1", timeout_s=10, what="the newest again")
     finally:
         bench.loader.stop()
 
