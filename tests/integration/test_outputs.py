@@ -176,6 +176,26 @@ def test_while_valkey_is_away_views_wait_and_are_written_when_it_is_back(tmp_pat
         publisher.close()
 
 
+def test_a_valkey_that_comes_back_empty_gets_all_views_again_though_nothing_changes():
+    server = ValkeyServer()
+    server.start()
+    port = server.port
+    publisher = ViewPublisher(RedisSink(f"redis://127.0.0.1:{port}/0", "churn"), "churn", 1, [])
+    profiles = {"C1": Profile(1.0), "C2": Profile(2.0)}
+    publish_views(publisher, profiles, 1)
+    server.stop()
+    with ValkeyServer(port=port):
+        client = redis.Redis(port=port)
+
+        def there() -> bool:
+            publisher.look(profiles, 1)
+            return client.exists("view:churn:C1", "view:churn:C2") == 2
+
+        wait_for(there, what="both views")
+        client.close()
+        publisher.close()
+
+
 def test_without_valkey_views_go_to_the_compacted_topic(kafka):
     name = unique("uc")
     settings = Kafka(bootstrap_servers=kafka)
