@@ -70,9 +70,13 @@ class RedisViews:
     """Views in Redis or Valkey, written there by the trainers under `view:<use case>:<key>`."""
 
     def __init__(self, url: str) -> None:
-        """Connect at the first look-up; a server that is away is tried again at each."""
+        """Connect at the first look-up; a server that is away is tried again at each.
+
+        A connection that the server has closed meanwhile is made anew at once; one that hangs is not waited for twice.
+        """
+        once = Retry(NoBackoff(), 1, supported_errors=(redis.exceptions.ConnectionError,))
         self._client = redis.asyncio.Redis.from_url(
-            url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+            url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=once
         )
 
     async def find(self, use_case: str, keys: Sequence[str]) -> list[StoredView | None]:

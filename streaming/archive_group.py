@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from streaming.errors import HeadraceError, Unavailable
 from streaming.failpoints import failpoint
-from streaming.kafka import client_config
+from streaming.kafka import client_config, close_within, is_final
 from streaming.merge import Place
 from streaming.patience import Patience
 from streaming.settings import Kafka
@@ -63,8 +63,8 @@ class Group:
         )
 
     def leave(self) -> None:
-        """Give everything back, and disconnect."""
-        self._consumer.close()
+        """Give everything back, and disconnect; where the broker has given our place away that never ends by itself."""
+        close_within(self._consumer)
 
     def read(self, offsets: dict[Place, int]) -> None:
         """Read our partitions from these offsets on."""
@@ -146,9 +146,12 @@ class Group:
             fetched.ended[place] = message.offset() or 0
         elif code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             fetched.gone.append(place)
-        elif code in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):  # noqa: SLF001
-            raise HeadraceError("another copy of the archive has the same HEADRACE_INSTANCE: each needs its own")
-        elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED or error.fatal():
+        elif is_final(error):
+            raise HeadraceError(
+                "Kafka has given the place of this archive to another one with the same HEADRACE_INSTANCE: each needs "
+                "its own; where there is no other the broker hung, so start it again"
+            )
+        elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise HeadraceError(f"Kafka refuses to go on: {error.str()}")
         # Everything else (a broker away, a leader moving) librdkafka mends by itself.
 

@@ -114,6 +114,16 @@ def topic_ids(kafka: Kafka, names: Iterable[str], client: AdminClient | None = N
         raise Unavailable(f"Kafka cannot describe its topics: {error.args[0].str()}") from None
 
 
+def is_final(error: KafkaError) -> bool:
+    """Whether this member of a group hears nothing ever again.
+
+    It is said once, as a message: another member has come with the same `group.instance.id`. That may have been an
+    earlier request of ours, which a broker that hung has answered after a later one.
+    """
+    fenced = KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID  # noqa: SLF001  # public names
+    return error.fatal() or error.code() in fenced
+
+
 def close_within(consumer: Consumer, seconds: float = 5.0) -> None:
     """Leave the group and close, but do not wait for brokers that are away: everything worth keeping is stored."""
     thread = threading.Thread(target=consumer.close, name="close", daemon=True)

@@ -8,11 +8,11 @@ it safe is the claim in the object store.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streaming.errors import HeadraceError, Unavailable
-from streaming.kafka import client_config, close_within
+from streaming.kafka import client_config, close_within, is_final
 from streaming.settings import Kafka
 
 Hear = Callable[[list[str]], None]
@@ -52,9 +52,10 @@ class Seats:
         """Stay in the group and hear what is new."""
         for message in self._consumer.consume(10, timeout_s):
             error = message.error()
-            if error and error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):  # noqa: SLF001  # public
+            if error and is_final(error):
                 raise HeadraceError(
-                    f"another trainer of {self._use_case} has the same HEADRACE_INSTANCE: each copy needs its own"
+                    f"Kafka has given the place of this trainer of {self._use_case} to another one with the same "
+                    "HEADRACE_INSTANCE: each needs its own; where there is no other the broker hung, so start it again"
                 )
         if self._failed is not None:
             raise self._failed

