@@ -43,6 +43,9 @@ class Sink(Protocol):
     def put(self, views: Views, epoch: int, event_time: int) -> bool:
         """Write one batch; whether what was written before is still there. What cannot be written raises."""
 
+    def close(self) -> None:
+        """Leave."""
+
 
 class RedisSink:
     """Views as strings `view:<use case>:<key>`, and a mark of this writer, which a server that was emptied has lost."""
@@ -67,6 +70,10 @@ class RedisSink:
         kept, self._began = there is not None or not self._began, True
         return kept
 
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.close()
+
 
 class TopicSink:
     """Views on the compacted topic `<use case>.views`."""
@@ -82,6 +89,9 @@ class TopicSink:
             self._producer.produce(self._topic, key=key, value=value)
         self._producer.poll(0)
         return True
+
+    def close(self) -> None:
+        """The producer is not ours."""
 
 
 class ViewPublisher:
@@ -127,6 +137,7 @@ class ViewPublisher:
             except Exception as error:  # noqa: BLE001  # the last word: views are written anew at the next start
                 log.warning("the last views were not written", use_case=self._use_case, reason=str(error))
         self._writer.shutdown(wait=False, cancel_futures=True)
+        self._sink.close()
 
     def _conclude(self, batch: Future[bool]) -> bool:
         """Note how it ended; False when what was written before is lost."""
