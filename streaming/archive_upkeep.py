@@ -2,10 +2,16 @@
 
 Each step is a commit of its own through a handle of its own, and removes nothing that the newest version still names.
 None of them carries a `txn`, and the log checkpoint keeps those there are: who archives is not disturbed.
+
+Why no row is doubled. delta-rs lets two compactions of the same files both succeed, if they began at one version: each
+row would then be there twice. What it does refuse is a commit whose table got other properties meanwhile. So a keeper
+signs the table, a property with a name of its own, before it compacts, and compacts from the version that bears its
+name. Another keeper that was in the middle of it, perhaps stopped for hours, is refused: the signature came in between.
 """
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -21,11 +27,17 @@ log = structlog.get_logger()
 
 _TARGET_BYTES = 64_000_000
 _PATIENCE_S = 8.0
+_KEEPER = "headrace.keeper"
 
 
-def compact(url: str) -> int:
-    """Put small files together and write a log checkpoint; how many files fewer there are."""
+def compact(url: str, keeper: str) -> int:
+    """Put small files together and write a log checkpoint; how many files fewer there are.
+
+    `keeper` is a name that nobody else uses. Of two that compact at one time one fails with `CommitFailedError`.
+    """
     table = DeltaTable(url, storage_options=storage_options(url))
+    if table.metadata().configuration.get(_KEEPER) != keeper:
+        table.alter.set_table_properties({_KEEPER: keeper}, raise_if_not_exists=False)
     with failpoint("compact-table"):
         done = table.optimize.compact(
             target_size=_TARGET_BYTES,
@@ -49,6 +61,7 @@ class Upkeep:
     def __init__(self, settings: Settings, urls: Callable[[], Iterable[str]]) -> None:
         """Start the thread."""
         self._settings, self._urls = settings, urls
+        self._keeper = uuid.uuid4().hex
         self._stop = threading.Event()
         self._vacuumed = -settings.archive_vacuum_every_s
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
@@ -70,7 +83,7 @@ class Upkeep:
     def _look_after(self, url: str, *, vacuums: bool) -> None:
         """A step that fails (the store is away, another copy was faster) is left to the next turn."""
         try:
-            fewer = compact(url)
+            fewer = compact(url, self._keeper)
             deleted = vacuum(url, self._settings.archive_keep_h) if vacuums and not self._stop.is_set() else 0
         except TableNotFoundError:
             return

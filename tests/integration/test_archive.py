@@ -20,7 +20,7 @@ from headrace.local.kafka import LocalKafka
 from headrace.local.s3 import LocalS3
 from streaming.archive import table_url
 from tests.s3 import s3  # noqa: F401  # a fixture
-from tests.support import CommandLine, Running, fill, make_topic, read_all, unique, wait_for
+from tests.support import CommandLine, Running, fill, make_topic, read_all, stopped, unique, wait_for
 
 PARTITIONS = 3
 USE_CASE = """
@@ -246,21 +246,25 @@ def test_two_copies_share_the_partitions_and_one_takes_over_when_the_other_stops
     local.check()
 
 
-def test_a_copy_that_slept_while_another_took_over_says_so_and_stops(anywhere):
-    """SIGSTOP, takeover, SIGCONT: fenced at its next write, one sentence, exit 1, nothing doubled."""
+def test_copies_stopped_in_the_middle_of_a_commit_say_so_when_they_go_on_and_stop(anywhere):
+    """SIGSTOP between check and commit, and right after a commit: fenced at the next write, exit 1, nothing doubled."""
+    anywhere.cli.environment["HEADRACE_ARCHIVE_COMPACT_EVERY_S"] = "0.5"
     with Flow(anywhere, rate=2_000):
-        sleeper = anywhere.start()
-        wait_for(lambda: anywhere.rows() > 0, what="the first rows")
-        sleeper.process.send_signal(signal.SIGSTOP)
+        sleepers = []
+        for place in ("write-delta:before:3:stop", "write-delta:after:3:stop"):
+            sleepers.append(anywhere.start(HEADRACE_FAILPOINT=place))
+            wait_for(lambda: stopped(sleepers[-1]), timeout_s=180, what="its stop")
         successor = anywhere.start()
-        wait_for(lambda: archiving(successor), what="the takeover")
+        wait_for(lambda: archiving(successor), timeout_s=180, what="the takeover")
         before = anywhere.rows()
         wait_for(lambda: anywhere.rows() > before + 2_000, what="rows of the successor")
-        sleeper.process.send_signal(signal.SIGCONT)
-        assert sleeper.finish() == 1
-        last = sleeper.complained.splitlines()[-1]
-        assert last.startswith(f"headrace: {anywhere.topic}[")
-        assert "another copy has taken over" in last
+        for sleeper in sleepers:
+            sleeper.process.send_signal(signal.SIGCONT)
+        for sleeper in sleepers:
+            assert sleeper.finish() == 1
+            last = sleeper.complained.splitlines()[-1]
+            assert last.startswith(f"headrace: {anywhere.topic}[")
+            assert "another copy has taken over" in last
     anywhere.until_end()
     assert successor.process.poll() is None
     anywhere.check()

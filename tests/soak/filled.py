@@ -71,7 +71,7 @@ def run(line: CommandLine, broker: LocalKafka, *, seed: int, events: int) -> Fin
 def _summary(line: CommandLine, findings: Findings, **environment: str) -> dict[str, Any]:
     running = line.start(*_COMMAND, **environment)
     code = running.finish(600)
-    findings.expect("train --until-end: exit code", code, 0)
+    findings.demand("train --until-end: exit code", code, 0)
     if code != 0:
         findings.wrong.append(running.complained[-2_000:])
         return {}

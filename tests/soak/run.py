@@ -60,6 +60,10 @@ class Findings:
     def expect(self, what: str, found: Any, wanted: Any) -> None:
         """Note a fact, and whether it is as it should be."""
         self.facts[what] = found
+        self.demand(what, found, wanted)
+
+    def demand(self, what: str, found: Any, wanted: Any) -> None:
+        """The same, but said only when it is not."""
         if found != wanted:
             self.wrong.append(f"{what}: got {_short(found)}, wanted {_short(wanted)}")
 
@@ -109,7 +113,8 @@ def run(line: CommandLine, broker: LocalKafka, plan: Plan) -> Findings:
     findings.expect("in Kafka as acknowledged", log.written == writer.written, True)
     findings.expect("archive: lost, doubled, changed", tuple(truth.archive(log, store)), (0, 0, 0))
     _compare_learner(log, history, store, findings)
-    findings.expect("dead letters", truth.letters(broker.bootstrap), log.letters())
+    findings.facts["dead letters"] = len(log.letters())
+    findings.demand("dead letters", truth.letters(broker.bootstrap), log.letters())
     _ask_api(line, api, kafka, findings)
     findings.facts["seconds"] = round(time.monotonic() - started)
     return findings
@@ -150,7 +155,7 @@ def _finish(line: CommandLine, plan: Plan, findings: Findings) -> None:
     for command in (("train", "parcels"), ARCHIVE):
         running = line.start(*command, "--until-end")
         code = running.finish(plan.patience_s)
-        findings.expect(f"{command[0]} --until-end: exit code", code, 0)
+        findings.demand(f"{command[0]} --until-end: exit code", code, 0)
         if code != 0:
             findings.wrong.append(running.complained[-2_000:])
         elif command[0] == "train":
@@ -168,10 +173,11 @@ def _compare_learner(log: truth.Log, history: truth.History, store: str, finding
     offsets = {place: offset for place, offset in kept.offsets.items() if offset}
     findings.expect("learner is at the end", offsets == log.ends(), True)
     is_, should = truth.facts(kept.learner), truth.facts(truth.relearn(log, kept.order))
+    findings.expect("learner equals the pure learner", is_ == should, True)
     for name, value in should.items():
-        findings.expect(f"learner's {name}", is_[name], value)
+        findings.demand(f"learner's {name}", is_[name], value)
         if name != "predictions":
-            findings.expect(f"summary's {name}", findings.facts.get("summary", {}).get(name), _as_json(value))
+            findings.demand(f"summary's {name}", findings.facts.get("summary", {}).get(name), _as_json(value))
 
 
 def _ask_api(line: CommandLine, api: Api, kafka: Kafka, findings: Findings) -> None:

@@ -54,7 +54,9 @@ class Victim:
             running = self.line.start(*self.command)
             early = chance.random() < 0.1
             span_s = chance.uniform(0, self.longest_s)
-            if early or self._begins(running, stopped):
+            if early:
+                stopped.wait(span_s)
+            elif self._begins(running, stopped):
                 self.live(running, span_s, stopped)
             self._kill(running)
 
@@ -97,10 +99,13 @@ class Api(Victim):
     newest: Order = (0, 0)
 
     def live(self, running: Running, span_s: float, stopped: threading.Event) -> None:
-        until = time.monotonic() + span_s
+        """Its time begins with its first answer."""
+        until = time.monotonic() + _BEGIN_S
+        answered = False
         with httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=5) as client:
             while time.monotonic() < until and not stopped.is_set() and running.process.poll() is None:
-                self.ask(client)
+                if self.ask(client) and not answered:
+                    answered, until = True, time.monotonic() + span_s
                 stopped.wait(0.02)
 
     def ask(self, client: httpx2.Client) -> Order | None:

@@ -1,11 +1,13 @@
 """The archive's table: every offset once, whatever two writers do to each other."""
 
+import contextlib
 from pathlib import Path
 
 import deltalake
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -153,9 +155,9 @@ def test_upkeep_loses_neither_rows_nor_offsets(tmp_path, monkeypatch):
     for end in range(30):
         a.write(p0=end, p1=2 * end)
     url = f"{tmp_path}/archive/{TOPIC}"
-    assert archive_upkeep.compact(url) == 29
+    assert archive_upkeep.compact(url, "keeper") == 29
     assert archive_upkeep.vacuum(url, keep_h=0) >= 30
-    a.write(p0=40)
+    retry(lambda: a.write(p0=40))  # the keeper has signed the table
     table = DeltaTable(url)
     table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 hours"})
     table.create_checkpoint()
@@ -165,6 +167,30 @@ def test_upkeep_loses_neither_rows_nor_offsets(tmp_path, monkeypatch):
     assert held(tmp_path) == {0: list(range(42)), 1: list(range(81))}
     assert (txn(tmp_path, 0), txn(tmp_path, 1)) == (41, 80)
     assert Writer(tmp_path).next == {0: 42, 1: 81}
+
+
+def test_of_two_keepers_that_compact_the_same_files_at_one_time_one_is_refused(tmp_path, monkeypatch):
+    """The second compacts between the first one's look and its commit; afterwards both may again, in turn."""
+    a = Writer(tmp_path)
+    for end in range(6):
+        a.write(p0=end)
+    url, meanwhile = f"{tmp_path}/archive/{TOPIC}", []
+
+    def interrupt(_step: str):
+        if not meanwhile:
+            meanwhile.append("")
+            meanwhile[0] = archive_upkeep.compact(url, "second")
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(archive_upkeep, "failpoint", interrupt)
+    with pytest.raises(CommitFailedError):
+        archive_upkeep.compact(url, "first")
+    assert meanwhile == [5]
+    assert held(tmp_path) == {0: list(range(6))}
+    for keeper in ("first", "second"):
+        retry(lambda: a.write(p0=a.next[0]))
+        assert archive_upkeep.compact(url, keeper) == 1
+    assert held(tmp_path) == {0: list(range(8))}
 
 
 def test_a_worn_handle_is_changed_and_checked_again(tmp_path, monkeypatch):

@@ -1,0 +1,123 @@
+"""Trainers that were stopped in the middle of a write, and go on when others have long taken over."""
+
+import random
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from headrace.local.kafka import LocalKafka
+from headrace.local.ports import free_port
+from streaming.checkpoints import KEPT, Checkpoints
+from streaming.kafka import ensure_topics
+from streaming.settings import Kafka
+from streaming.store import Store
+from tests.soak import truth
+from tests.soak.parcels import ARRIVED, SENT, Parcels
+from tests.soak.run import KEY, settings
+from tests.soak.victims import Api
+from tests.soak.writer import PARTITIONS, Writer, lines, present
+from tests.support import Running, stopped, wait_for
+from tests.warm import WarmLine
+
+_QUIET_S = 12.0
+"""Two session timeouts: time enough for copies that would take turns to do so."""
+
+
+@contextmanager
+def writing(bootstrap: str) -> Iterator[None]:
+    """A producer at work."""
+    kafka = Kafka(bootstrap_servers=bootstrap, partitions=PARTITIONS)
+    ensure_topics(kafka, [SENT.name, ARRIVED.name])
+    writer, over = Writer(kafka), threading.Event()
+    events = lines(random.Random(3), present(), disorder=True)
+    thread = threading.Thread(target=writer.keep_writing, args=[events, over], kwargs={"pause_s": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        writer.close()
+
+
+@contextmanager
+def asked(api: Api) -> Iterator[Running]:
+    """An API at work that is asked all the time."""
+    running, over = api.line.start(*api.command), threading.Event()
+    thread = threading.Thread(target=api.live, args=[running, 600.0, over])
+    thread.start()
+    try:
+        yield running
+    finally:
+        over.set()
+        thread.join()
+        running.process.kill()
+
+
+def api_of(line: WarmLine) -> Api:
+    port = free_port()
+    return Api("API", ("serve", "--port", str(port)), "the API listens", line, 1, 600.0, port=port)
+
+
+def row(line: WarmLine) -> dict[int, tuple[str, int]]:
+    """Kind and epoch of every object in the row of claims and checkpoints, by number."""
+    checkpoints = Checkpoints(Store(line.environment["HEADRACE_STORE"]), "parcels", "0", KEY.encode())
+    found = {number: checkpoints._read(number) for number in checkpoints._numbers()}
+    return {n: (str(one.header["kind"]), int(one.header["epoch"])) for n, one in found.items() if one is not None}
+
+
+def claims(line: WarmLine) -> list[int]:
+    return [epoch for kind, epoch in row(line).values() if kind == "claim"]
+
+
+def alone(line: WarmLine) -> bool:
+    """All checkpoints that are left were written by the newest owner."""
+    left = [epoch for kind, epoch in row(line).values() if kind == "checkpoint"]
+    return len(left) >= KEPT and set(left) == {max(claims(line))}
+
+
+def test_trainers_stopped_in_the_middle_of_a_write_are_fenced_when_they_go_on_and_nobody_serves_their_snapshots(
+    tmp_path, nursery
+):
+    line = WarmLine(tmp_path, nursery)
+    with LocalKafka(tmp_path / "kafka") as broker, writing(broker.bootstrap):
+        settings(line, broker.bootstrap)
+        del line.environment["HEADRACE_INSTANCE"]  # copies without a name: each waits until the seat is free
+        try:
+            first = line.start("train", "parcels", HEADRACE_FAILPOINT="put-snapshot:after:2:stop")
+            wait_for(lambda: stopped(first), what="the first to stop between put and pointer")
+            second = line.start("train", "parcels", HEADRACE_FAILPOINT=f"put-checkpoint:before:{KEPT + 2}:stop")
+            api = api_of(line)
+            with asked(api) as reader:
+                wait_for(lambda: stopped(second), what="the second to stop before a put")
+                third = line.start("train", "parcels")
+                wait_for(lambda: len(claims(line)) == 3 and alone(line), what="older checkpoints to be pruned")
+                for zombie in (first, second):
+                    zombie.process.send_signal(signal.SIGCONT)
+                for zombie in (first, second):
+                    assert zombie.finish(60) == 1, zombie.complained
+                    sentence = (
+                        r"headrace: another trainer of parcels has taken over \(.*\): this one publishes nothing more"
+                    )
+                    assert re.fullmatch(sentence, zombie.complained.splitlines()[-1])
+                epoch = max(claims(line))
+                late = api_of(line)
+                with asked(late):
+                    wait_for(lambda: late.newest != (0, 0), what="an answer of a reader that starts now")
+                    fourth = line.start("train", "parcels")
+                    quiet = time.monotonic() + _QUIET_S
+                    wait_for(lambda: time.monotonic() > quiet and "another copy learns" in fourth.complained)
+                assert {order[0] for order in late.answers} == {epoch}
+                assert reader.process.poll() is None
+            assert api.stale == late.stale == []
+            assert api.newest[0] == epoch
+            assert len(claims(line)) == 3
+            assert third.process.poll() is fourth.process.poll() is None
+        finally:
+            line.close()
+    kept = truth.newest_checkpoint(Parcels(), line.environment["HEADRACE_STORE"], KEY)
+    assert kept is not None
+    assert len(kept.order) == len(set(kept.order))
