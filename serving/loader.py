@@ -31,25 +31,24 @@ class Refused(HeadraceError):
         self.reason = reason
 
 
-def read_model(store: Store, key: bytes, use_case: UseCase, name: str) -> Model:
-    """Read, verify and unpickle an object of this use case; `Refused` tells why it must not be served."""
-    data = store.get(name)
+def read_model(store: Store, key: bytes, use_case: UseCase, wanted: Wanted) -> Model:
+    """Read, verify and unpickle what is wanted of this use case; `Refused` tells why it must not be served."""
+    data = store.get(wanted.object)
     if data is None:
-        raise Refused("missing", f"{name} is not in the store")
-    return load_model(data, key, use_case, name)
+        raise Refused("missing", f"{wanted.object} is not in the store")
+    return load_model(data, key, use_case, wanted.object, wanted.snapshot)
 
 
-def load_model(data: bytes, key: bytes, use_case: UseCase, name: str) -> Model:
-    """Verify and unpickle; `name` is where the data came from."""
+def load_model(data: bytes, key: bytes, use_case: UseCase, name: str, snapshot: str | None = None) -> Model:
+    """Verify and unpickle; `name` is where the data came from, `snapshot` what it must be, where that is known."""
     try:
         wrote = str(sealed.read_header(data, key)["library_version"])
         if not sealed.same_library(wrote):
             raise Refused("library", f"{name} was written with River {wrote}, this is {sealed.library_version()}")
-        pointer, model = open_model(data, key, modules_of(use_case))
+        modules = modules_of(use_case)
+        pointer, model = open_model(data, key, modules, use_case=use_case.name, name=name, snapshot=snapshot)
     except Damaged as error:
         raise Refused("damaged", f"{name}: {error}") from None
-    if pointer.use_case != use_case.name:
-        raise Refused("damaged", f"{name} holds a model of {pointer.use_case}")
     return Model.of(pointer, model, object=name)
 
 
@@ -61,11 +60,11 @@ class Loader:
         use_case: UseCase,
         records: Records,
         models: Models,
-        read: Callable[[str], Model],
+        read: Callable[[Wanted], Model],
         sample: Callable[[], Features | None],
         complete: threading.Event,
     ) -> None:
-        """`read` gives the model of an object's name, `sample` the inputs of a recent request to warm it with.
+        """`read` gives the model that is wanted, `sample` the inputs of a recent request to warm it with.
 
         Nothing is loaded before the records are `complete`: what they say on the way there is long replaced.
         """
@@ -140,7 +139,7 @@ class Loader:
         """Load, warm, swap; tells the reason when it is refused."""
         name, started = self._use_case.name, time.monotonic()
         try:
-            model = self._read(choice.object)
+            model = self._read(choice)
             self._warm(model)
         except Refused as error:
             return self._refuse(choice, error)

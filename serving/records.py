@@ -20,12 +20,16 @@ _TAKEOVER_S = 10.0
 
 
 class Wanted(NamedTuple):
-    """A model to serve: its shard, where it is, its rank among the shard's snapshots, the version it is pinned as."""
+    """A model to serve: its shard, where it is, its rank among the shard's snapshots, the version it is pinned as.
+
+    `snapshot` is the one that a pin means, where it tells.
+    """
 
     shard: str
     object: str
     order: tuple[int, int] | None
     pinned: int | None = None
+    snapshot: str | None = None
 
 
 class Records:
@@ -87,7 +91,7 @@ class Records:
         pin = self.pin(use_case)
         pointers = self._pointers.get(use_case, {}).copy().values()
         if pin is not None:
-            return [Wanted("0", pin.object, None, pin.version)]
+            return [Wanted("0", pin.object, None, pin.version, pin.snapshot)]
         newest_first = sorted(pointers, key=lambda pointer: pointer.order, reverse=True)
         return [Wanted(pointer.shard, pointer.object, pointer.order) for pointer in newest_first]
 

@@ -157,9 +157,8 @@ class Checkpoints:
         if data is None:
             return None
         header, content = sealed.unseal(data, self._key)
-        if {name: header.get(name) for name in self._name} | {"number": number} != self._name | {
-            "number": header.get("number")
-        }:
+        meant = {**self._name, "number": number}
+        if {name: header.get(name) for name in meant} != meant:
             raise Damaged("it belongs to another place")
         return Stored(number, header, content)
 
@@ -170,9 +169,10 @@ class Checkpoints:
     def _is_mine(self, number: int) -> bool:
         data = self._store.get(self._object(number))
         try:
-            return data is not None and sealed.read_header(data, self._key)["writer"] == self.writer
+            header = sealed.read_header(data, self._key) if data is not None else {}
         except Damaged:
             return False
+        return (header.get("writer"), header.get("number")) == (self.writer, number)
 
     def _numbers(self) -> list[int]:
         stems = (name.removesuffix(".ckpt") for name in self._store.names(self.prefix))

@@ -24,7 +24,7 @@ def verifying_key(settings: Settings) -> bytes:
     if settings.signing_key is not None:
         return settings.signing_key.get_secret_value().encode()
     try:
-        return SIGNING_KEY_FILE.read_text().strip().encode()
+        return _read()
     except OSError:
         where = SIGNING_KEY_FILE.absolute()
         raise HeadraceError(f"HEADRACE_SIGNING_KEY is not set, and there is no {where}: set the key") from None
@@ -32,15 +32,32 @@ def verifying_key(settings: Settings) -> bytes:
 
 def _local_key() -> bytes:
     SIGNING_KEY_FILE.parent.mkdir(parents=True, exist_ok=True)
-    fresh = SIGNING_KEY_FILE.with_name(f"{SIGNING_KEY_FILE.name}.{os.getpid()}")
     if not SIGNING_KEY_FILE.exists():
-        descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
+        # A name of its own: in two containers over one folder both processes may have the same number.
+        fresh = SIGNING_KEY_FILE.with_name(f"{SIGNING_KEY_FILE.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
-            os.link(fresh, SIGNING_KEY_FILE)  # whole or not at all, and never over another process's key
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(descriptor)  # after a power failure: the whole key or none
+            os.link(fresh, SIGNING_KEY_FILE)  # and never over another process's key
         except FileExistsError:
             pass
         finally:
             fresh.unlink()
-    return SIGNING_KEY_FILE.read_text().strip().encode()
+    return _read()
+
+
+def _read() -> bytes:
+    """The key in the file, which its owner alone may read."""
+    mode = SIGNING_KEY_FILE.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise HeadraceError(
+            f"the signing key {SIGNING_KEY_FILE} must be its owner's alone (mode 600), got {mode:o}: "
+            f"`chmod 600 {SIGNING_KEY_FILE}` if nobody else has read it, else set HEADRACE_SIGNING_KEY to a new key"
+        )
+    key = SIGNING_KEY_FILE.read_text().strip().encode()
+    if not key:
+        raise HeadraceError(f"the signing key {SIGNING_KEY_FILE} is empty: delete the file, and another one is made")
+    return key

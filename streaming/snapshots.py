@@ -76,10 +76,33 @@ def seal_model(pointer: Pointer, model: Any, key: bytes) -> bytes:
     return sealed.seal({"kind": "model", **asdict(pointer)}, pickle.dumps(model, 5), key)
 
 
-def open_model(data: bytes, key: bytes, modules: list[ModuleType]) -> tuple[Pointer, Any]:
-    """Verify and load a model; `modules` are those of its use case (`usecases.registry.modules_of`)."""
+def open_model(
+    data: bytes,
+    key: bytes,
+    modules: list[ModuleType],
+    *,
+    use_case: str,
+    name: str | None = None,
+    snapshot: str | None = None,
+) -> tuple[Pointer, Any]:
+    """Verify and load a model; `modules` are those of its use case (`usecases.registry.modules_of`).
+
+    `Damaged` before anything is unpickled when it is not what was asked for: a model of this use case, the one that
+    belongs at the object's `name` and, where it is known, this `snapshot`.
+    """
     header, content = sealed.unseal(data, key)
+    pointer = read_pointer(header)
+    if pointer.use_case != use_case:
+        raise Damaged(f"it is a model of {pointer.use_case}, not of {use_case}")
+    if name is not None and name.startswith("models/") and pointer.object != name:
+        raise Damaged(f"it is {pointer.object}, offered again under another name")
+    if snapshot is not None and pointer.snapshot != snapshot:
+        raise Damaged(f"it is the snapshot {pointer.snapshot}, not {snapshot}")
+    return pointer, unpickle.loads(content, unpickle.allowed_names(modules))
+
+
+def read_pointer(header: sealed.Header) -> Pointer:
+    """What a snapshot's verified header says; `Damaged` when it is not one of a snapshot."""
     if header.get("kind") != "model":
         raise Damaged(f"it is a {header.get('kind')}, not a model")
-    pointer = Pointer(**{name: header[name] for name in Pointer.__dataclass_fields__})
-    return pointer, unpickle.loads(content, unpickle.allowed_names(modules))
+    return Pointer(**{name: header[name] for name in Pointer.__dataclass_fields__})

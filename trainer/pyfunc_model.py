@@ -36,9 +36,7 @@ class SnapshotModel(PythonModel):
         wrote = str(read_header(data, key)["library_version"])
         if not same_library(wrote):
             raise Damaged(f"it was written with River {wrote}, this is {library_version()}")
-        pointer, model = open_model(data, key, modules_of(self._use_case))
-        if pointer.use_case != self._use_case.name:
-            raise Damaged(f"it is a model of {pointer.use_case}, not of {self._use_case.name}")
+        _, model = open_model(data, key, modules_of(self._use_case), use_case=self._use_case.name)
         self._ask = asking(model)
         request = type(self._use_case).request
         self._fields: TypeAdapter[dict[str, Any]] | None = TypeAdapter(request) if request else None

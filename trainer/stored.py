@@ -6,7 +6,7 @@ from typing import Any
 
 from streaming import sealed, unpickle
 from streaming.checkpoints import Stored
-from streaming.errors import HeadraceError
+from streaming.errors import Damaged, HeadraceError
 from streaming.merge import Place
 from streaming.usecase import UseCase
 from trainer.learner import State, adopt
@@ -49,7 +49,11 @@ def load(use_case: UseCase, stored: Stored) -> Loaded:
             f"the checkpoint of {use_case.name} was written with River {wrote}, this is {sealed.library_version()}: "
             f"install River {_minor(wrote)}, rebuild with `headrace replay {use_case.name}`, or start with `--fresh`"
         )
-    content: dict[str, Any] = unpickle.loads(stored.content, unpickle.allowed_names(modules_of(use_case)) | _OURS)
+    allowed = unpickle.allowed_names(modules_of(use_case)) | _OURS
+    try:
+        content: dict[str, Any] = unpickle.loads(stored.content, allowed)
+    except Damaged as error:
+        raise Damaged(f"checkpoint {stored.number} of {use_case.name} is refused: {error}") from None
     state: State = content["state"]
     said = adopt(use_case, state)
     offsets = {Place(*place): offset for place, offset in content["offsets"].items()}

@@ -120,13 +120,15 @@ def _pin(settings: Settings, use_case: str, number: int) -> None:
     from streaming.versions import open_versions
 
     versions = open_versions(settings.mlflow_tracking_uri, use_case)
-    if versions.find(number) is None:
+    found = versions.find(number)
+    if found is None:
         raise HeadraceError(
             f"there is no version {number} of {use_case}; `headrace models {use_case}` lists those there are"
         )
-    put_pinned(Store(settings.store), use_case, number, versions.snapshot(number), signing_key(settings))
+    store, data, key = Store(settings.store), versions.snapshot(number), signing_key(settings)
+    snapshot = put_pinned(store, use_case, number, data, key, snapshot=found.snapshot)
     ensure_topics(settings.kafka, [CONTROL], compacted=True)
-    control.want(settings.kafka, *pin_record(use_case, number))
+    control.want(settings.kafka, *pin_record(use_case, number, snapshot))
 
 
 def _unpin(settings: Settings, use_case: str) -> None:

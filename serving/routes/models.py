@@ -47,8 +47,8 @@ def router(state: State) -> APIRouter:
         if known.sharded:
             what = f"{name} is sharded: a version is the model of one shard, and a pin would serve it for all"
             raise Problem(409, "This version cannot be pinned", what)
-        await _in_thread(lambda: copy_to_pins(state, name, version))
-        await _want(state, *pin_record(name, version))
+        snapshot = await _in_thread(lambda: copy_to_pins(state, name, version))
+        await _want(state, *pin_record(name, version, snapshot))
         applied = await until(lambda: _served_pin(state, name) == version, _FOLLOW_S)
         return reply({"version": version, "applied": applied})
 

@@ -67,7 +67,7 @@ def test_a_snapshot_can_be_loaded_from_where_its_pointer_says(kafka, store):
     assert outputs.pointers()[pointer.key]["n"] == pointer.n == 2
     data = store.get(pointer.object)
     assert data is not None
-    again, model = open_model(data, KEY, [])
+    again, model = open_model(data, KEY, [], use_case=pointer.use_case, name=pointer.object)
     assert again == pointer
     assert model.predict_proba_one({"a": 1.0}) == outputs.candidate.model.predict_proba_one({"a": 1.0})
     outputs.publisher.close()

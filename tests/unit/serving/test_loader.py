@@ -1,18 +1,19 @@
 """Loading, refusing and swapping snapshots."""
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import REGISTRY
 
 from serving.app import _take
-from serving.loader import Loader, Refused, load_model, sample_features
+from serving.loader import Loader, Refused, load_model, read_model, sample_features
 from serving.model import Model, Models
-from serving.records import Records
+from serving.records import Records, Wanted
 from streaming.errors import Unavailable
 from streaming.pins import pin_key, pin_record
 from streaming.snapshots import seal_model
+from streaming.store import Store
 from streaming.topics import CONTROL, MODELS
 from tests.api import FakeStore, Heating, learned, pointer
 from tests.support import wait_for
@@ -30,12 +31,9 @@ class Bench:
         self.reads: list[str] = []
         self.loader = Loader(Heating(), self.records, self.models, self.read, lambda: self.sample, self.complete)
 
-    def read(self, name: str) -> Model:
-        self.reads.append(name)
-        data = self.store.get(name)
-        if data is None:
-            raise Refused("missing", f"{name} is not in the store")
-        return load_model(data, KEY, Heating(), name)
+    def read(self, wanted: Wanted) -> Model:
+        self.reads.append(wanted.object)
+        return read_model(cast("Store", self.store), KEY, Heating(), wanted)
 
     def publish(self, epoch: int, n: int, model=None, key: bytes = KEY) -> None:
         one = pointer(epoch=epoch, n=n)
@@ -112,6 +110,42 @@ def test_a_tampered_snapshot_is_refused_and_the_old_model_serves_on(bench, tampe
     assert bench.served == "1-3"
 
 
+def test_an_older_snapshot_under_the_newest_name_is_refused(bench):
+    """Though we signed it; it is counted, and the served model stays."""
+    bench.publish(1, 1)
+    bench.publish(1, 2)
+    bench.loader.look()
+    bench.point(1, 3)
+    bench.store.objects[pointer(n=3).object] = bench.store.objects[pointer(n=1).object]
+    before = refused("damaged")
+    bench.loader.look()
+    assert bench.served == "1-2"
+    assert refused("damaged") == before + 1
+
+
+def test_an_older_pointer_that_is_published_again_changes_nothing(bench):
+    """Its object may still be there."""
+    bench.publish(1, 1)
+    bench.publish(1, 2)
+    bench.loader.look()
+    bench.point(1, 1)
+    bench.loader.look()
+    assert bench.served == "1-2"
+    assert bench.reads == [pointer(n=2).object]
+
+
+def test_another_snapshot_in_the_place_of_the_pinned_one_is_refused(bench):
+    """A pin tells which snapshot it means."""
+    bench.publish(1, 9)
+    bench.loader.look()
+    bench.store.objects["pins/heating/4.model"] = seal_model(pointer(n=3), learned(), KEY)
+    bench.records.take(CONTROL, *pin_record("heating", 4, "1-2"))
+    before = refused("damaged")
+    bench.loader.look()
+    assert bench.served == "1-9"
+    assert refused("damaged") == before + 1
+
+
 def test_another_key_is_refused(bench):
     """Signed by someone else."""
     bench.publish(1, 1, key=b"other")
@@ -173,9 +207,9 @@ def test_an_object_pruned_because_a_newer_one_came_is_no_refusal(bench):
     bench.point(1, 1)
     before, read = refused("missing"), bench.read
 
-    def slow(name):
+    def slow(wanted):
         bench.publish(1, 2)
-        return read(name)
+        return read(wanted)
 
     bench.loader._read = slow
     bench.loader.look()
