@@ -190,7 +190,7 @@ def _ask_api(line: CommandLine, api: Api, kafka: Kafka, findings: Findings) -> N
         findings.wrong.append("there is no snapshot")
         return
     sealed = Store(line.environment["HEADRACE_STORE"]).get(newest.object) or b""
-    _, model = open_model(sealed, KEY.encode(), modules_of(Parcels()))
+    _, model = open_model(sealed, KEY.encode(), modules_of(Parcels()), use_case="parcels", name=newest.object)
     running = line.start(*api.command)
     with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=5) as client:
         order = wait_for(lambda: api.ask(client), timeout_s=120, what="an answer of the API")

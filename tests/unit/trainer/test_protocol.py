@@ -24,7 +24,7 @@ from river import dummy
 
 from serving.loader import Loader
 from serving.model import Model, Models
-from serving.records import Records
+from serving.records import Records, Wanted
 from streaming import sealed
 from streaming.checkpoints import KEPT
 from streaming.errors import Damaged, Fenced, Unavailable
@@ -48,9 +48,9 @@ class Reader:
         self.at = 0
         self._loader = Loader(Taped(), self.records, self.models, self._read, lambda: None, threading.Event())
 
-    def _read(self, name: str) -> Model:
-        (pointer,) = [p for p in self.records._pointers[Taped.name].values() if p.object == name]
-        return Model.of(pointer, dummy.PriorClassifier(), object=name)
+    def _read(self, wanted: Wanted) -> Model:
+        (pointer,) = [p for p in self.records._pointers[Taped.name].values() if p.object == wanted.object]
+        return Model.of(pointer, dummy.PriorClassifier(), object=wanted.object)
 
     def take(self, key: str, value: bytes | None) -> None:
         self.records.take(MODELS, key, value)
