@@ -80,7 +80,7 @@ def test_a_higher_epoch_buries_the_pointers_of_lower_ones_and_a_lower_one_leaves
     new = Outputs(kafka, store, name, 7)
     new.publish(6)
     new.producer.flush(10)
-    assert list(new.pointers()) == [f"{name}/0/7"]
+    wait_for(lambda: list(new.pointers()) == [f"{name}/0/7"], what="the tombstone, which follows the first pointer")
     old.publish(8)
     assert sorted(new.pointers()) == [f"{name}/0/3", f"{name}/0/7"]
     old.publisher.close()
