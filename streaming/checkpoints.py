@@ -84,6 +84,10 @@ class Checkpoints:
         self.check_owner()
         return self._claim
 
+    def newest(self) -> Stored | None:
+        """The newest state that can be read, without a claim; None when there is none."""
+        return self._newest(self._numbers())[1]
+
     def sealer(self, facts: sealed.Header) -> Callable[[bytes], bytes]:
         """What turns the pickle of the next checkpoint into its object: pure, for the forked child.
 

@@ -276,6 +276,7 @@ class Source:
             return
         stop = self._stop_at.get(place)
         if stop is not None and offset >= stop:
+            self._close_at_stop(merge, Place(*place), stop)
             return
         if not is_for_another(message, self._reader):
             self._add(merge, message, place, offset, fetched)
@@ -293,9 +294,9 @@ class Source:
 
     def _take_error(self, merge: Merge, place: Place, offset: int, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
-            merge.ended(place, offset)
-            if place in self._stop_at and offset >= self._stop_at[place]:
-                merge.close(place)
+            end = min(offset, self._stop_at.get(place, offset))  # what came after the stop is not ours to pass over
+            merge.ended(place, end)
+            self._close_at_stop(merge, place, end)
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             raise HeadraceError(f"{place.topic}[{place.partition}]: the next offset is gone from Kafka ({error.str()})")
         elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED or error.fatal():

@@ -295,6 +295,10 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
             continue
         kept[name] = old if old is not None and old.definition == fresh.definition else fresh
     said += [f"candidate {name} is dropped" for name in state.candidates if name not in kind.candidates]
+    new_ones = {name for name, candidate in kept.items() if candidate is not state.candidates.get(name)}
+    for question in state.join.open.values():
+        for name in new_ones & question.predictions.keys():
+            del question.predictions[name]  # another model said so
     state.candidates = kept
     new = Join.of(kind)
     state.join.horizon, state.join.remember, state.join.most = new.horizon, new.remember, new.most

@@ -20,6 +20,7 @@ from streaming.topics import CONTROL, MODELS, STATUS
 from streaming.usecase import UseCase
 from trainer import stored
 from trainer.added import Added
+from trainer.joining import Joining
 from trainer.learner import Learner
 from trainer.outputs import Outputs
 from trainer.saver import Saver
@@ -176,7 +177,9 @@ class Trainer:
 
             def prepare(state: Stored) -> tuple[stored.Loaded, dict[Place, int]]:
                 loaded = stored.load(use_case, state)
-                return loaded, first_offsets(wanted, loaded)
+                offsets = first_offsets(wanted, loaded)
+                Joining(self._settings, self._store, use_case, name, self._key).join(state, loaded, self._beat)
+                return loaded, offsets
 
             claim = checkpoints.claim(prepare, fresh=fresh)
             loaded, offsets = claim.state or (None, first_offsets(wanted, None))
@@ -205,6 +208,12 @@ class Trainer:
         log.info("learning", use_case=use_case.name, **facts)
         added = None if use_case.sharded or until_end else Added(source.places)
         return Shard(learner, reading, saver, outputs, letters, added)
+
+    def _beat(self) -> None:
+        """Keep the seats while something takes long."""
+        self._seats.poll(0)
+        if self._stop.is_set():
+            raise HeadraceError("the trainer was stopped before")
 
     def _saver(self, checkpoints: Checkpoints, letters: deadletters.Outbox) -> Saver:
         def flush() -> None:

@@ -1,6 +1,8 @@
 """Learners rebuilt from the archive: equal to those that were there all the time, and live from then on."""
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -8,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from headrace.local.kafka import LocalKafka
 from producers import telecom
 from streaming.codec import Codec
+from streaming.control import read_status
+from streaming.settings import Kafka
 from streaming.usecase import Event
-from tests.support import CommandLine, fill, make_topic
+from tests.support import CommandLine, fill, make_topic, wait_for
 from usecases.telecom.events import CHURN, USAGE
 
 TOPICS = {topic.name: topic for topic in (CHURN, USAGE)}
@@ -61,7 +65,7 @@ class World:
         """What the pure learner makes of the events."""
         folder = self.cli.folder / f"first-{upto}"
         folder.mkdir(exist_ok=True)
-        wanted = [CHURN, USAGE] if use_case == "churn" else [USAGE]
+        wanted = [USAGE] if use_case == "plan" else [CHURN, USAGE]
         files = []
         for topic in wanted:
             lines = [CODECS[topic.name].encode(event) for name, event in self.events[:upto] if name == topic.name]
@@ -72,23 +76,19 @@ class World:
 
     def ends(self) -> dict[tuple[str, int], int]:
         """The next offset of every partition."""
-        return {(name, part): self.broker_end(name, part) for name in TOPICS for part in range(PARTITIONS)}
-
-    def forget(self, share: float = 1.0) -> None:
-        """Have Kafka drop this share of the records of every partition, as retention does."""
-        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
-        parts = [TopicPartition(*place, int(end * share)) for place, end in self.ends().items() if end]
-        for future in admin.delete_records(parts).values():
-            future.result()
-
-    def broker_end(self, topic: str, partition: int) -> int:
-        from confluent_kafka import Consumer
-
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "ends"})
+        places = [(name, part) for name in TOPICS for part in range(PARTITIONS)]
         try:
-            return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1])
+            return {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)[1] for place in places}
         finally:
             consumer.close()
+
+    def forget(self) -> None:
+        """Have Kafka drop all records, as retention does."""
+        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        parts = [TopicPartition(*place, end) for place, end in self.ends().items() if end]
+        for future in admin.delete_records(parts).values():
+            future.result()
 
 
 @pytest.fixture
@@ -111,10 +111,9 @@ def numbers(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_kafka_has_dropped_is_learned_from_the_archive_and_kafka_goes_on_at_the_next_offset(world):
-    """The summary is that of a learner that was there all the time; `train` goes on from it."""
+    """Then `train` goes on from there; the summary is that of a learner that was there all the time."""
     world.produce(0, 3_000)
-    assert numbers(world.run("train", "churn", "--until-end")) == world.evaluated("churn", 3_000)
-    world.run("archive", "--until-end")
+    world.run("train", "churn", "--until-end")
     world.produce(3_000, 4_500)
     world.run("archive", "--until-end")
     world.forget()
@@ -123,7 +122,165 @@ def test_what_kafka_has_dropped_is_learned_from_the_archive_and_kafka_goes_on_at
     assert "the checkpoint goes on at offset" in said
     assert "`headrace replay churn`" in said
     replayed = world.run("replay", "churn", "--until-end")
-    assert numbers(replayed) == world.evaluated("churn", 5_500)
     assert {(t, int(p)): at for t, parts in replayed["offsets"].items() for p, at in parts.items()} == world.ends()
     world.produce(5_500, 6_000)
     assert numbers(world.run("train", "churn", "--until-end")) == world.evaluated("churn", 6_000)
+
+
+def test_a_replay_that_was_killed_is_begun_again(world):
+    """Its checkpoint stands where Kafka holds nothing any more: `train` says so, and what to do."""
+    world.produce(0, 4_000)
+    world.run("archive", "--until-end")
+    world.forget()
+    killed = world.cli(
+        "replay", "churn", "--until-end", HEADRACE_FAILPOINT="put-checkpoint:after", HEADRACE_CHECKPOINT_EVERY_S="0.05"
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(world.objects()) == 2  # a claim and a checkpoint
+    assert "`headrace replay churn`" in world.refused("train", "churn")
+    assert numbers(world.run("replay", "churn", "--until-end")) == world.evaluated("churn", 4_000)
+
+
+def test_a_replay_that_was_killed_before_kafka_forgets_is_gone_on_with_by_the_trainer(world):
+    """Offsets are the same in the archive and in Kafka."""
+    world.produce(0, 4_000)
+    world.run("archive", "--until-end")
+    killed = world.cli(
+        "replay", "plan", "--until-end", HEADRACE_FAILPOINT="put-checkpoint:after", HEADRACE_CHECKPOINT_EVERY_S="0.05"
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert numbers(world.run("train", "plan", "--until-end")) == world.evaluated("plan", 4_000)
+
+
+def test_without_an_archive_or_over_a_gap_it_says_so_and_writes_nothing(world):
+    """One sentence each, exit 1."""
+    world.produce(0, 2_000)
+    assert "there is no archive of telecom.usage at " in world.refused("replay", "plan")
+    world.run("archive", "--until-end")
+    last = world.ends()["telecom.usage", 0] - 1
+    world.produce(2_000, 4_000)
+    world.forget()
+    low = world.ends()["telecom.usage", 0]
+    said = world.refused("replay", "plan")
+    assert f"telecom.usage[0]: the archive ends at offset {last}, but Kafka begins at {low}: " in said
+    assert not world.objects()
+
+
+def test_beside_a_living_trainer_it_ends_with_a_sentence_and_disturbs_nobody(world):
+    """Whoever replays must be alone."""
+    world.produce(0, 2_000)
+    world.run("archive", "--until-end")
+    trainer = world.cli.start("train", "plan")
+    wait_for(lambda: learned(world) == usage(world, 2_000), what="the end of the topic")
+    run = world.cli("replay", "plan")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == (
+        "headrace: a trainer of plan is running: stop it, `headrace replay plan` puts another learner in its place"
+    )
+    assert trainer.process.poll() is None
+    trainer.process.send_signal(signal.SIGTERM)
+    assert trainer.finish() == 0
+    assert trainer.complained.count(" learning ") == 1
+    assert numbers(world.run("train", "plan", "--until-end")) == world.evaluated("plan", 2_000)
+
+
+def learned(world: World) -> int:
+    found = read_status(Kafka(bootstrap_servers=world.broker.bootstrap), "plan")
+    return max((int(status["learned"]) for status in found), default=0)
+
+
+def usage(world: World, upto: int) -> int:
+    return sum(name == USAGE.name for name, _ in world.events[:upto])
+
+
+def test_while_producers_write_and_the_archive_is_tidied_up_every_event_is_learned_once(world):
+    """The trainer that it becomes goes on until it is stopped."""
+    world.cli.environment |= {
+        "HEADRACE_ARCHIVE_EVERY_S": "0.2",
+        "HEADRACE_ARCHIVE_COMPACT_EVERY_S": "0.2",
+        "HEADRACE_ARCHIVE_ROWS": "100",
+        "HEADRACE_CHECKPOINT_EVERY_S": "0.3",
+    }
+    world.produce(0, 3_000)
+    archive = world.cli.start("archive")
+    wait_for(lambda: "tidied up" in archive.complained, what="files put together")
+    writing = threading.Thread(target=lambda: [world.produce(at, at + 100) for at in range(3_000, 6_000, 100)])
+    writing.start()
+    replay = world.cli.start("replay", "plan")
+    wait_for(lambda: learned(world) == usage(world, 6_000), timeout_s=120, what="all events")
+    writing.join()
+    assert "the archive is read: Kafka goes on" in replay.complained
+    for running in (replay, archive):
+        assert running.process.poll() is None, running.complained
+        running.process.send_signal(signal.SIGTERM)
+        assert running.finish() == 0
+    summary = world.run("train", "plan", "--until-end")
+    assert summary["events"] == summary["learned"] == usage(world, 6_000)
+    assert summary["duplicates"] == summary["dead"] == 0
+
+
+def test_of_a_topic_that_was_made_again_only_the_present_one_is_learned(world):
+    """How many rows are left out is said."""
+    world.produce(0, 1_000)
+    world.run("archive", "--until-end")
+    admin = AdminClient({"bootstrap.servers": world.broker.bootstrap})
+    for future in admin.delete_topics([USAGE.name]).values():
+        future.result()
+    wait_for(lambda: USAGE.name not in admin.list_topics(timeout=10).topics, what="the deletion")
+    make_topic(world.broker.bootstrap, USAGE.name, partitions=PARTITIONS)
+    world.produce(0, 2_000)
+    world.run("archive", USAGE.name, "--until-end")
+    run = world.cli("replay", "plan", "--until-end")
+    assert numbers(json.loads(run.stdout.splitlines()[-1])) == world.evaluated("plan", 2_000)
+    left_out = next(line for line in run.stderr.splitlines() if "rows of a deleted topic" in line)
+    assert f"rows={usage(world, 1_000)}" in left_out
+
+
+MINE = """
+from river import compose, linear_model, preprocessing, tree
+
+from usecases.telecom.churn import Churn, numbers
+
+
+class Mine(Churn):
+    candidates = {
+        "logistic": lambda: (
+            compose.FuncTransformer(numbers) | preprocessing.StandardScaler() | linear_model.LogisticRegression()
+        ),
+        NEW
+    }
+"""
+NEW = '"tree": lambda: compose.FuncTransformer(numbers) | tree.HoeffdingTreeClassifier(grace_period=50)'
+
+
+def test_a_new_candidate_is_trained_beside_the_trainer_and_joins_it_as_if_it_had_been_there_all_the_time(world):
+    """From the archive alone up to the newest checkpoint, from Kafka up to the one that the trainer begins from."""
+    old, new = (world.cli.folder / name / "mine.py" for name in ("old", "new"))
+    for file, line in ((old, ""), (new, NEW)):
+        file.parent.mkdir()
+        file.write_text(MINE.replace("NEW", line))
+    world.cli.environment["HEADRACE_USE_CASES"] = str(old)
+    world.produce(0, 3_000)
+    world.run("archive", "--until-end")
+    world.run("train", "mine", "--until-end")
+    world.forget()
+    trainer = world.cli.start("train", "mine")
+    wait_for(lambda: " learning " in trainer.complained, what="the trainer")
+    unknown = world.cli("replay", "mine", "--candidate", "tree")
+    assert unknown.returncode == 2
+    assert "unknown candidate 'tree' of mine; there are logistic" in unknown.stderr
+    world.cli.environment["HEADRACE_USE_CASES"] = str(new)
+    assert world.run("replay", "mine", "--candidate", "tree")["candidates"].keys() == {"tree"}
+    assert trainer.process.poll() is None
+    trainer.process.send_signal(signal.SIGTERM)
+    assert trainer.finish() == 0
+    world.cli.environment["HEADRACE_USE_CASES"] = str(old)
+    world.produce(3_000, 4_000)
+    world.run("train", "mine", "--until-end")
+    world.cli.environment["HEADRACE_USE_CASES"] = str(new)
+    world.produce(4_000, 5_000)
+    run = world.cli("train", "mine", "--until-end")
+    assert run.returncode == 0, run.stderr
+    assert "candidate tree joins as it was replayed" in run.stderr
+    assert numbers(json.loads(run.stdout.splitlines()[-1])) == world.evaluated("mine", 5_000)
+    assert "candidate tree of mine learns already" in world.refused("replay", "mine", "--candidate", "tree")
