@@ -1,5 +1,6 @@
 """Reads a use case's topics as one stream a partition: first the archive, then Kafka from the very next offset."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,8 @@ import structlog
 
 from streaming.archive_reader import Reader
 from streaming.archive_schema import Unfit
-from streaming.errors import HeadraceError, Unavailable
+from streaming.deadletters import Letter, read_letters
+from streaming.errors import BadRecord, HeadraceError, Unavailable
 from streaming.kafka import FETCH, Source, topic_ids
 from streaming.merge import Dead, Merge, Place
 from streaming.patience import Patience
@@ -55,6 +57,8 @@ class _Lane:
     """Where the next rows begin."""
     upto: int
     """The archive gives what is before this offset."""
+    letters: deque[Letter]
+    """Those that wait on the dead-letter topic."""
     frame: pl.DataFrame | None = None
     """Rows that were read and not given out yet."""
 
@@ -85,6 +89,7 @@ class ArchiveSource(Source):
         self._then = {place: handover(place, self._last(place), kept[place]) for place in places}
         """Where Kafka goes on."""
         self._first = {place: self._begin(place) for place in places}
+        self._letters = {topic.name: read_letters(kafka, topic) for topic in topics}
         self._lanes: dict[Place, _Lane] = {}
         self._patience = Patience()
         self._tell()
@@ -98,7 +103,7 @@ class ArchiveSource(Source):
         for reader in self._readers.values():
             reader.rewind()
         self._lanes = {
-            place: _Lane(place, offset, min(then, (stop_at or {}).get(place, then)))
+            place: _Lane(place, offset, min(then, (stop_at or {}).get(place, then)), self._letters_from(place, offset))
             for place, offset in merge.offsets.items()
             if offset < (then := self._then.get(place, 0))
         }
@@ -156,25 +161,56 @@ class ArchiveSource(Source):
         if lane.frame is None:
             self._hand_over(lane, merge)
             return
-        self._give(lane.place, lane.frame.head(_CHUNK).filter(pl.col("_offset") < lane.upto), merge)
+        self._give(lane, lane.frame.head(_CHUNK).filter(pl.col("_offset") < lane.upto), merge)
         lane.frame = lane.frame.slice(_CHUNK) if len(lane.frame) > _CHUNK else None
 
     def _hand_over(self, lane: _Lane, merge: Merge) -> None:
+        self._bury_before(lane.upto, lane, merge)
         del self._lanes[lane.place]
         self._assign_more(merge, lane.place, lane.upto)
         if not self._lanes:
             log.info("the archive is read: Kafka goes on", topics=sorted(self._readers))
 
-    def _give(self, place: Place, frame: pl.DataFrame, merge: Merge) -> None:
-        codec, topic = self._codecs[place.topic], self._readers[place.topic].topic
-        events = self._readers[place.topic].columns.events(frame)
+    def _give(self, lane: _Lane, frame: pl.DataFrame, merge: Merge) -> None:
+        place, codec, reader = lane.place, self._codecs[lane.place.topic], self._readers[lane.place.topic]
+        events = reader.columns.events(frame)
         for offset, event in zip(frame.get_column("_offset").to_list(), events, strict=True):
+            letter = self._bury_before(offset, lane, merge)
             if isinstance(event, Unfit):
-                key, value = str(event.fields[topic.key]).encode(), codec.rewrite(event.fields)
+                key, value = str(event.fields[reader.topic.key]).encode(), codec.rewrite(event.fields)
                 merge.add_bad(Dead(place, offset, key, value, event.reason))
                 continue
-            value = codec.rewrite(event)
-            merge.add(place, offset, codec.key(event).encode(), codec.time_us(event), event, value, _LONG_AGO)
+            key, value = codec.key(event).encode(), letter.value if letter else codec.rewrite(event)
+            merge.add(place, offset, key, codec.time_us(event), event, value, _LONG_AGO)
+
+    def _bury_before(self, offset: int, lane: _Lane, merge: Merge) -> Letter | None:
+        """Give out the dead letters that stand before this offset; the one at it is the record's own, as it came."""
+        while lane.letters and lane.letters[0].offset <= offset:
+            letter = lane.letters.popleft()
+            if letter.offset == offset:
+                return letter
+            if letter.use_case is None:
+                self._bury(letter, merge)
+        return None
+
+    def _bury(self, letter: Letter, merge: Merge) -> None:
+        """A record that the archive has no row of is as dead as before, unless it was too large for a column alone."""
+        codec = self._codecs[letter.place.topic]
+        try:
+            event = codec.decode(letter.value)
+        except BadRecord:
+            merge.add_bad(Dead(letter.place, letter.offset, None, None, letter.reason, sent=True))
+            return
+        key, time = codec.key(event).encode(), codec.time_us(event)
+        merge.add(letter.place, letter.offset, key, time, event, letter.value, _LONG_AGO)
+
+    def _letters_from(self, place: Place, offset: int) -> deque[Letter]:
+        """What is dead for every reader or for ours: one letter an offset."""
+        found: dict[int, Letter] = {}
+        for one in self._letters[place.topic]:
+            if one.place == place and one.offset >= offset and one.use_case in (None, self._reader):
+                found.setdefault(one.offset, one)
+        return deque(found.values())
 
     def _report(self, merge: Merge) -> None:
         offsets = merge.offsets

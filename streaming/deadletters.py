@@ -89,7 +89,9 @@ class Outbox:
         self._waiting = 0
 
     def send(self, dead: Dead) -> None:
-        """Queue a letter."""
+        """Queue a letter, unless it is there already."""
+        if dead.sent:
+            return
         self._waiting += 1
         send(self._producer, dead, self._epoch, self._arrived)
 

@@ -48,6 +48,8 @@ class Dead(NamedTuple):
     reason: str
     use_case: str | None = None
     """Set when one use case's handler failed; None when the record is bad for every reader."""
+    sent: bool = False
+    """Its letter is on its topic already."""
 
     def __str__(self) -> str:
         return f"{self.place.topic}[{self.place.partition}]@{self.offset}: {self.reason}"

@@ -19,7 +19,7 @@ from streaming.codec import Codec
 from streaming.control import read_status
 from streaming.settings import Kafka
 from streaming.usecase import Event
-from tests.support import CommandLine, fill, make_topic, wait_for
+from tests.support import CommandLine, fill, make_topic, read_all, wait_for
 from usecases.telecom.events import CHURN, USAGE
 
 TOPICS = {topic.name: topic for topic in (CHURN, USAGE)}
@@ -234,6 +234,49 @@ def test_of_a_topic_that_was_made_again_only_the_present_one_is_learned(world):
     assert numbers(json.loads(run.stdout.splitlines()[-1])) == world.evaluated("plan", 2_000)
     left_out = next(line for line in run.stderr.splitlines() if "rows of a deleted topic" in line)
     assert f"rows={usage(world, 1_000)}" in left_out
+
+
+PICKY = """
+from streaming.usecase import on
+from usecases.telecom.events import USAGE
+from usecases.telecom.plan import Plan
+
+
+class Picky(Plan):
+    @on(USAGE)
+    def check(self, event, _profile):
+        if event["sms"] == 999:
+            raise ValueError("too many")
+"""
+
+
+def test_dead_letters_are_as_dead_as_before_and_their_letters_are_left_alone(world):
+    """What could not be decoded, came from the far future, was too large for a column, or was refused by a handler."""
+    file = world.cli.folder / "picky.py"
+    file.write_text(PICKY)
+    world.cli.environment["HEADRACE_USE_CASES"] = str(file)
+    world.produce(0, 1_000)
+    name, event = world.events[999]
+    assert name == USAGE.name
+    odd = [{**event, "sms": "many"}, {**event, "date": "2099-01-01"}, {**event, "sms": 2**63}, {**event, "sms": 999}]
+    values = [b"no json", None, *(json.dumps(one, default=str).encode() for one in odd)]
+    fill(world.broker.bootstrap, USAGE.name, [(event["customer_id"], value) for value in values])
+    world.produce(1_000, 2_000)
+    fill(world.broker.bootstrap, USAGE.name, [(event["customer_id"], b"at the end")])
+    live = world.run("train", "picky", "--until-end")
+    assert (live["dead"], live["events"]) == (6, usage(world, 2_000) + 1)
+    world.run("archive", "--until-end")
+    before = letters(world)
+    assert len(before) == 7
+    world.forget()
+    assert world.run("replay", "picky", "--until-end") == live
+    assert letters(world) == before
+
+
+def letters(world: World) -> dict[bytes, tuple[bytes | None, bytes]]:
+    """Value and reason of every letter."""
+    found = read_all(world.broker.bootstrap, USAGE.dead)
+    return {m.key() or b"": (m.value(), dict(m.headers() or [])["reason"]) for m in found}  # type: ignore[misc]
 
 
 MINE = """
