@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import polars as pl
+import structlog
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -18,6 +19,8 @@ from streaming.archive_index import BLOCK_ROWS, Block, Index, Span, index, scan
 from streaming.archive_schema import Columns
 from streaming.errors import HeadraceError, Unavailable
 from streaming.topics import Topic
+
+log = structlog.get_logger()
 
 _WINDOW = 20_000
 """Offsets of a partition that are given out at once."""
@@ -44,6 +47,7 @@ class Reader:
         self._uris: set[str] = set()
         self._index = Index({}, 0)
         self._blocks: OrderedDict[Block, Future[Parts]] = OrderedDict()
+        self._said = False
         try:
             handle = self._open()
             self.version = handle.version()
@@ -127,12 +131,14 @@ class Reader:
         self._make_room(len(blocks))
         parts = [parts[partition].filter(pl.col("_offset").is_between(at, upto)) for parts in loaded]
         frame = pl.concat(parts).sort("_offset") if parts else pl.DataFrame(schema=self._schema)
-        if not frame.get_column("_offset").is_unique().all():
-            raise HeadraceError(f"{self._url} holds offsets between {at} and {upto} of partition {partition} twice")
+        once = frame.unique(subset="_offset", keep="first", maintain_order=True)
+        if len(once) < len(frame) and not self._said:
+            self._said = True
+            log.warning("the archive holds records twice: each is used once", table=self._url, first=at, last=upto)
         for span, rest in zip(spans, loaded, strict=True):
             if span.high <= upto:
                 self._used_up(span.block, partition, rest)
-        return frame
+        return once
 
     def _used_up(self, block: Block, partition: int, parts: Parts) -> None:
         del parts[partition]
