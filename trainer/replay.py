@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from streaming.archive_source import ArchiveSource
-from streaming.errors import HeadraceError
+from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import admin, wait_for_kafka
 from streaming.settings import Settings
 from streaming.usecase import UseCase
@@ -40,8 +40,13 @@ def wait_until_alone(settings: Settings, use_case: str, stop: threading.Event) -
     """Return when no trainer stands for a seat any more."""
     wait_for_kafka(settings.kafka)
     client, deadline = admin(settings.kafka), time.monotonic() + _ALONE_S
-    while not vacant(client, use_case):
+    while not stop.is_set():
+        try:
+            if vacant(client, use_case):
+                return
+            problem = HeadraceError(occupied(use_case))
+        except Unavailable as error:  # a broker that has just begun knows no groups yet
+            problem = error
         if time.monotonic() > deadline:
-            raise HeadraceError(occupied(use_case))
-        if stop.wait(_LOOK_S):
-            return
+            raise problem
+        stop.wait(_LOOK_S)

@@ -93,7 +93,7 @@ def vacant(client: AdminClient, use_case: str) -> bool:
         (found,) = client.describe_consumer_groups([_group(use_case)], request_timeout=_ANSWER_S).values()
         return not found.result().members
     except KafkaException as error:
-        raise Unavailable(f"Kafka does not tell who trains {use_case}: {error.args[0].str()}") from None
+        raise Unavailable(f"Kafka does not tell who trains {use_case} ({error.args[0].name()})") from None
 
 
 def occupied(use_case: str) -> str:
