@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streaming.errors import Unavailable
-from streaming.kafka import client_config
+from streaming.kafka import client_config, watermarks
 from streaming.settings import Kafka
 
 _ANSWER_S = 10.0
@@ -80,7 +80,7 @@ def _assign(consumer: Consumer, topic: str, first: Mapping[int, int] | None) -> 
     if first is None:
         first = dict.fromkeys(_partitions(consumer, topic), OFFSET_BEGINNING)
     parts = [TopicPartition(topic, *place) for place in first.items()]
-    bounds = {part.partition: consumer.get_watermark_offsets(part, timeout=_ANSWER_S) for part in parts}
+    bounds = {part.partition: watermarks(consumer, part, _ANSWER_S) for part in parts}
     left = [
         part
         for part, (low, high) in zip(parts, bounds.values(), strict=True)

@@ -20,6 +20,7 @@ from streaming.topics import COMPACTED, CONTROL, Topic
 FETCH = 500
 """Records of one fetch: more would make a slow pool wait for them, fewer cost time."""
 _ANSWER_S = 15.0
+_NO_LEADER = KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART
 # Compacted topics must give room back soon: their readers read them to the end at every start.
 _COMPACTED = {**COMPACTED, "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
 
@@ -124,6 +125,20 @@ def is_final(error: KafkaError) -> bool:
     return error.fatal() or error.code() in fenced
 
 
+def watermarks(consumer: Consumer, partition: TopicPartition, timeout_s: float = _ANSWER_S) -> tuple[int, int]:
+    """The first offset kept and the next one to be written, asked for again while a leader is being chosen."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            found: tuple[int, int] = consumer.get_watermark_offsets(partition, timeout=timeout_s)
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return found
+
+
 def close_within(consumer: Consumer, seconds: float = 5.0) -> None:
     """Leave the group and close, but do not wait for brokers that are away: everything worth keeping is stored."""
     thread = threading.Thread(target=consumer.close, name="close", daemon=True)
@@ -184,10 +199,7 @@ class Source:
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
         """The first offset kept and the next one to be written, by partition."""
         try:
-            return {
-                place: self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_S)
-                for place in places
-            }
+            return {place: watermarks(self._consumer, TopicPartition(*place)) for place in places}
         except KafkaException as error:
             raise Unavailable(f"Kafka does not tell its offsets: {error.args[0].str()}") from None
 
