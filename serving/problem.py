@@ -8,6 +8,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from streaming.codec import demand
+
 RETRY = {"Retry-After": "1"}
 
 
@@ -64,5 +66,6 @@ def _first(error: dict[str, Any]) -> str:
         return f"the body is not JSON: {error['ctx']['error']}"
     if error["type"] == "missing":
         return f"{where or 'the body'} is missing"
-    wanted = error["msg"].removeprefix("Input should be ")
-    return f"{where or 'the body'} must be {wanted}, got {repr(error['input'])[:80]}"
+    if isinstance(error["input"], bytes):  # it was not even looked at
+        return "the body must be sent with the header content-type: application/json"
+    return f"{where or 'the body'} must {demand(error['msg'])}, got {repr(error['input'])[:80]}"

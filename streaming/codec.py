@@ -99,7 +99,18 @@ def sentence(error: ValidationError) -> str:
         return f"{field} is missing"
     if first["type"] == "json_invalid":
         return f"not JSON: {first['ctx']['error']}"
-    wanted = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     got = repr(first["input"])
     got = got if len(got) <= 80 else got[:77] + "..."
-    return f"{field or 'the record'} must be {wanted}, got {got}"
+    return f"{field or 'the record'} must {demand(first['msg'])}, got {got}"
+
+
+def demand(message: str) -> str:
+    """What a message of pydantic asks for, as the words after "must".
+
+    >>> demand("Input should be a valid number"), demand("String should have at least 1 character")
+    ('be a valid number', 'have at least 1 character')
+    >>> demand("Value error, 7 days at least")
+    'be 7 days at least'
+    """
+    _, should, wanted = message.partition(" should ")
+    return wanted if should else f"be {message.removeprefix('Value error, ')}"

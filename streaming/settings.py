@@ -75,6 +75,8 @@ class Settings(BaseSettings):
         default=None, validation_alias="MLFLOW_TRACKING_URI"
     )
     """MLflow's own name, without the prefix; not set: no curves, no registered versions."""
+    register_after: int = Field(default=500, ge=0)
+    """Examples learned before the first version is registered, unless that would take `register_max_age_s`."""
     register_every_s: float = Field(default=60.0, ge=0)
     """Between two registered versions at least so long;"""
     register_max_age_s: float = Field(default=600.0, gt=0)

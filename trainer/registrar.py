@@ -1,5 +1,6 @@
 """The learner's link to MLflow, in a thread of its own: the loop only puts facts down, and never waits."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Registrar:
         self._uri = settings.mlflow_tracking_uri or ""
         self._use_case, self._shard, self._learner = use_case, shard, learner
         self._store, self._check_owner = store, check_owner
-        self._pace = Pace(settings.register_every_s, settings.register_max_age_s)
+        self._pace = Pace(settings.register_every_s, settings.register_max_age_s, settings.register_after)
         self._bigger = bool(type(use_case).metric().bigger_is_better)
         self._facts: RegistryFacts | None = None
         self._changed, self._stop = threading.Condition(), False
@@ -50,6 +51,7 @@ class Registrar:
         self._waiting: Held | None = None
         self._ready: Held | None = None
         self._picked_s = 0.0
+        self._began_s = time.monotonic()
         self._mlflow: tuple[Runs, Registry] | None = None
         self._last: Version | None = None
         self._away = False
@@ -89,6 +91,8 @@ class Registrar:
             facts, stop = self._next(visit_s - time.monotonic() if unvisited else None)
             if facts is not None:
                 newest = facts
+                if stop:
+                    self._began_s = -math.inf  # nothing better comes: this is what there is
                 self._choose(newest)
             if newest is None or newest.checkpointed is None:
                 continue
@@ -170,8 +174,15 @@ class Registrar:
     def _reason(self, facts: RegistryFacts) -> str | None:
         if facts.pointer is None:
             return None
-        now_s, learner = time.time(), self._learner
-        return reason(facts.pointer, learner, self._last, now_s=now_s, pace=self._pace, bigger_is_better=self._bigger)
+        return reason(
+            facts.pointer,
+            self._learner,
+            self._last,
+            now_s=time.time(),
+            waited_s=time.monotonic() - self._began_s,
+            pace=self._pace,
+            bigger_is_better=self._bigger,
+        )
 
     def _tell(self, error: Exception | None) -> None:
         """One line when MLflow goes away, and one when it is back."""

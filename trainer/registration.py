@@ -1,5 +1,6 @@
 """When a snapshot is worth a version in MLflow: decisions over facts, without a clock or a server."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,10 +41,12 @@ class RegistryFacts:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often versions are registered."""
+    """How often versions are registered, and from when on."""
 
     every_s: float
     max_age_s: float
+    after: int
+    """Examples learned before a life's first version: until then the best by metric is the luckiest."""
 
 
 def covered(facts: RegistryFacts, pointer: Pointer) -> bool:
@@ -52,16 +55,27 @@ def covered(facts: RegistryFacts, pointer: Pointer) -> bool:
 
 
 def reason(
-    pointer: Pointer, learner: str, last: Version | None, *, now_s: float, pace: Pace, bigger_is_better: bool
+    pointer: Pointer,
+    learner: str,
+    last: Version | None,
+    *,
+    now_s: float,
+    waited_s: float,
+    pace: Pace,
+    bigger_is_better: bool,
 ) -> str | None:
-    """Why this snapshot should become a version, in words; None: it should not. `last` was registered last."""
-    if last is None:
-        return "the first"
-    age_s = now_s - last.registered_s
-    if age_s < pace.every_s or (last.object, last.learner) == (pointer.object, learner):
+    """Why this snapshot should become a version, in words; None: it should not.
+
+    `last` was registered last; `waited_s` is how long a first one was waited for, infinite when nothing more will come.
+    """
+    age_s = math.inf if last is None else now_s - last.registered_s
+    if age_s < pace.every_s:
         return None
-    if last.learner != learner:
-        return "another learner"
+    if last is None or last.learner != learner:
+        ripe = pointer.learned >= pace.after or waited_s >= pace.max_age_s
+        return ("the first" if last is None else "another learner") if ripe else None
+    if last.object == pointer.object:
+        return None
     if last.candidate != pointer.candidate:
         return "the champion changed"
     if _better(pointer.rolling, last.rolling, bigger_is_better=bigger_is_better):

@@ -196,6 +196,8 @@ class TrainersPart(Part):
 
     def start(self, stack: Stack) -> None:
         """One process per use case."""
+        if other := other_state(stack):
+            stack.say(other)
         stack.supervisor.start(
             stack.command(f"train {name}", "train", name, HEADRACE_INSTANCE=f"local-{name}") for name in stack.use_cases
         )
@@ -256,6 +258,19 @@ class ProducersPart(Part):
         stack.supervisor.start(
             stack.command(f"produce {world}", "produce", world, "--rate", stack.rate) for world in stack.simulators
         )
+
+
+def other_state(stack: Stack) -> str | None:
+    """A sentence when this folder has learned in another store before: the two never meet, though Kafka is the same."""
+    if "store" in stack.settings.model_fields_set:
+        return None
+    if stack.s3 is not None:
+        there, runs, goes_on = stack.home / "store" / "checkpoints", "without --s3", "on S3"
+    else:
+        there, runs, goes_on = stack.home / "s3" / "data", "with --s3", f"in {stack.home / 'store'}"
+    if not there.exists():
+        return None
+    return f"{there.parent} holds what runs {runs} have learned: this one goes on with the state {goes_on} instead"
 
 
 def _port(who: str, usual: int, stack: Stack) -> int:

@@ -125,12 +125,15 @@ class Life:
     learned: int = 0
     n: int = 0
     every_s: float = 0.0
+    after: int = 0
     check_owner: Callable[[], None] = lambda: None
     body: Callable[[int], Features] = body
     running: list[Registrar] = field(default_factory=list)
 
     def start(self) -> Registrar:
-        settings = Settings(register_every_s=self.every_s).model_copy(update={"mlflow_tracking_uri": self.uri})
+        settings = Settings(register_every_s=self.every_s, register_after=0).model_copy(
+            update={"mlflow_tracking_uri": self.uri}
+        )
         started = Registrar(settings, self.use_case, "0", self.learner, self.store, self.check_owner)
         started.start()
         self.running.append(started)
@@ -268,6 +271,15 @@ def test_aliases_follow_the_champion(life):
         wait_for_version(life, number)
     wait_for(lambda: "challenger" in versions_of(life).aliases(), what="the challenger")
     assert versions_of(life).aliases() == {"champion": 3, "previous": 2, "challenger": 2}
+
+
+def test_a_run_that_ends_before_enough_examples_registers_what_there_is(life):
+    life.after = 1_000_000
+    registrar = life.start()
+    registrar.offer(life.facts())
+    registrar.close(60)
+    (version,) = versions_of(life).all()
+    assert version.learned == life.learned
 
 
 def test_a_snapshot_that_is_no_better_is_not_registered(life):

@@ -80,7 +80,12 @@ def test_a_registered_version_is_listed_pinned_and_unpinned(settings, churn, api
     """Its number is in the answers; pruned from the store it comes from MLflow; it answers as before."""
     path, store = f"/v1/{churn.name}", Store(settings.store)
     registrar = Registrar(
-        settings.model_copy(update={"register_every_s": 0.0}), churn, "0", "life", store, lambda: None
+        settings.model_copy(update={"register_every_s": 0.0, "register_after": 0}),
+        churn,
+        "0",
+        "life",
+        store,
+        lambda: None,
     )
     registrar.start()
     facts = publish(settings, churn, 1)

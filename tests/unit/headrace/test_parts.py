@@ -1,8 +1,9 @@
 import pytest
 
 from headrace.local.home import claimed
-from headrace.local.parts import Part, Stack, chosen, start
+from headrace.local.parts import Part, Stack, chosen, other_state, start
 from headrace.local.processes import Supervisor
+from headrace.local.s3 import LocalS3
 from streaming.errors import WrongUsage
 from streaming.settings import Kafka, Settings
 
@@ -103,3 +104,19 @@ def test_a_kafka_that_the_user_has_set_is_used_and_none_started(stack, tmp_path)
     assert stack.addresses == {"kafka": "elsewhere:9092"}
     assert stack.environment == {}
     assert stack.supervisor.states() == {}
+
+
+def test_a_folder_that_has_learned_in_the_other_kind_of_store_says_so(stack):
+    """Kafka's data is shared by both, what was learned is not."""
+    (stack.home / "s3" / "data").mkdir(parents=True)
+    assert "runs with --s3" in (other_state(stack) or "")
+    stack.s3 = LocalS3(stack.home)
+    assert other_state(stack) is None
+    (stack.home / "store" / "checkpoints").mkdir(parents=True)
+    assert "runs without --s3" in (other_state(stack) or "")
+
+
+def test_a_store_that_is_set_is_nobody_elses_business(stack):
+    (stack.home / "s3" / "data").mkdir(parents=True)
+    stack.settings = Settings(store="file:///elsewhere")
+    assert other_state(stack) is None

@@ -129,6 +129,12 @@ def test_without_a_trainer_the_switch_is_still_set(api):
     assert answer.json() == {"enabled": False, "applied": None}
 
 
+def test_a_body_that_is_not_said_to_be_json_is_told_which_header_to_send(api):
+    """As curl sends it without one."""
+    said = api.problem("put", "/v1/heating/training", 422, data={"enabled": "true"})
+    assert said == "the body must be sent with the header content-type: application/json"
+
+
 @pytest.mark.parametrize("body", [{}, {"enabled": "no"}, {"enabled": 1}, {"enabled": True, "more": 1}])
 def test_the_switch_is_true_or_false(api, body):
     """Nothing that looks like it."""

@@ -80,7 +80,7 @@ def test_what_can_be_worked_out_is_not_required():
         (b'{"avg_sms": NaN}', 422, "avg_sms must be a finite number, got nan"),
         (b'{"region": "moon"}', 422, "region must be 'north', 'south', 'east', 'west' or 'capital', got 'moon'"),
         (b'{"avgsms": 1}', 422, "avgsms is not a field of this request"),
-        (b'{"customer_id": ""}', 422, "customer_id"),
+        (b'{"customer_id": ""}', 422, "customer_id must have at least 1 character, got ''"),
     ],
 )
 def test_a_wrong_body_is_told_what_is_wanted_and_what_came(body, status, detail):

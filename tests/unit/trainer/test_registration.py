@@ -1,5 +1,6 @@
 """When a snapshot becomes a version, and which aliases move: decisions without a server."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from streaming.snapshots import Pointer
 from streaming.versions import Version, best_first
 from trainer.registration import CandidateFacts, Pace, RegistryFacts, covered, moves, reason, runner_up
 
-PACE = Pace(every_s=60, max_age_s=600)
+PACE = Pace(every_s=60, max_age_s=600, after=500)
 POINTER = Pointer(
     use_case="churn",
     shard="0",
@@ -42,8 +43,10 @@ def version(number: int = 1, **changed) -> Version:
     return replace(first, **changed)
 
 
-def why(last: Version | None, now_s: float, *, bigger: bool = True, pointer: Pointer = POINTER) -> str | None:
-    return reason(pointer, "life", last, now_s=now_s, pace=PACE, bigger_is_better=bigger)
+def why(
+    last: Version | None, now_s: float, *, bigger: bool = True, pointer: Pointer = POINTER, waited_s: float = 0
+) -> str | None:
+    return reason(pointer, "life", last, now_s=now_s, waited_s=waited_s, pace=PACE, bigger_is_better=bigger)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,19 @@ def why(last: Version | None, now_s: float, *, bigger: bool = True, pointer: Poi
 )
 def test_a_version_is_registered_for_these_reasons(last, now_s, wanted):
     assert why(last, now_s) == wanted
+
+
+@pytest.mark.parametrize("last", [None, version(learner="another")])
+@pytest.mark.parametrize(
+    ("learned", "waited_s", "wanted"), [(499, 599, False), (500, 0, True), (1, 600, True), (1, math.inf, True)]
+)
+def test_a_life_has_its_first_version_after_some_examples_or_at_the_end_of_patience(last, learned, waited_s, wanted):
+    found = why(last, 1_000, pointer=replace(POINTER, learned=learned), waited_s=waited_s)
+    assert (found is not None) is wanted
+
+
+def test_a_life_that_has_a_version_does_not_wait_for_examples():
+    assert why(version(), 60, pointer=replace(POINTER, learned=1)) == "better ROCAUC"
 
 
 def test_where_lower_is_better_a_lower_value_is_better():
