@@ -8,7 +8,7 @@ import structlog
 
 from streaming.errors import Unavailable
 from streaming.tracking import connect
-from streaming.versions import Version, read
+from streaming.versions import Version, in_short, read
 from streaming.versions import Versions as Registered
 
 Found = TypeVar("Found")
@@ -69,7 +69,7 @@ class Versions:
         try:
             return question(self._registered[use_case])
         except Exception as error:  # noqa: BLE001  # MLflow lets many kinds through
-            raise Unavailable(f"MLflow at {self._uri} does not answer ({_short(error)})") from None
+            raise Unavailable(f"MLflow at {self._uri} does not answer ({in_short(error)})") from None
 
     def _run(self) -> None:
         away = False
@@ -79,7 +79,7 @@ class Versions:
                 away = False
             except Exception as error:  # noqa: BLE001  # as above; the map stays as it is
                 if not away:
-                    log.warning("MLflow does not answer: versions are not known", reason=_short(error))
+                    log.warning("MLflow does not answer: versions are not known", reason=in_short(error))
                 away = True
 
     def _refresh(self) -> None:
@@ -88,7 +88,3 @@ class Versions:
             page = client.search_model_versions(f"name = '{name}'", _NEWEST, order_by=["version_number DESC"])
             for version in filter(None, map(read, page)):
                 self._by_object[version.object] = version.number
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -205,8 +205,12 @@ def links(uri: str, version: Version, name: str, experiment: str | None) -> dict
 
 
 def in_short(error: Exception) -> str:
-    """What went wrong, in one line that is not too long."""
-    text = " ".join(str(error).split())
+    """What went wrong, in one line that is not too long: of a connection that failed the reason alone."""
+    innermost: BaseException = error
+    while (inner := innermost.__cause__ or innermost.__context__) is not None:
+        innermost = inner
+    told = (innermost.strerror or innermost) if isinstance(innermost, OSError) else error
+    text = " ".join(str(told).split())
     return text if len(text) <= 200 else text[:197] + "..."
 
 
