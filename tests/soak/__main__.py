@@ -52,7 +52,7 @@ def _filled(home: Path, options: argparse.Namespace) -> Findings:
     line = CommandLine(home)
     try:
         with LocalKafka(home / "kafka") as broker:
-            return filled.run(line, broker, seed=options.seed, events=max(10_000, round(options.seconds * 25)))
+            return filled.run(line, broker, seed=options.seed, events=max(20_000, round(options.seconds * 25)))
     finally:
         line.close()
 
