@@ -37,6 +37,8 @@ class Victim:
     """Kills of a process that had begun."""
     gave_up: int = 0
     """It ended by itself, because it was started while Kafka was away."""
+    finished: bool = False
+    """It came to the end of what there was, and ended in order."""
     failures: list[str] = field(default_factory=list)
 
     def haunt(self, stopped: threading.Event) -> None:
@@ -50,7 +52,7 @@ class Victim:
 
     def _haunt(self, stopped: threading.Event) -> None:
         chance = random.Random(f"{self.seed} {self.name}")
-        while not stopped.is_set() and not self.failures:
+        while not (stopped.is_set() or self.failures or self.finished):
             running = self.line.start(*self.command)
             early = chance.random() < 0.1
             span_s = chance.uniform(0, self.longest_s)
@@ -82,6 +84,8 @@ class Victim:
             self.kills += 1
             self.at_work += self.begun in running.complained
             self.after_kill()
+        elif code == 0 and "--until-end" in self.command:
+            self.finished = True
         elif code == 1 and running.complained.splitlines()[-1].startswith(_KAFKA_AWAY):
             self.gave_up += 1
         else:
