@@ -15,7 +15,7 @@ import orjson
 from tests.support import CommandLine, Running
 
 _KAFKA_AWAY = "headrace: Kafka "
-_BEGIN_S = 120.0
+_BEGIN_S = 300.0
 Order = tuple[int, int]
 """Epoch and number of a snapshot."""
 
