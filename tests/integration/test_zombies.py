@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from headrace.local.kafka import LocalKafka
 from headrace.local.ports import free_port
 from streaming.checkpoints import KEPT, Checkpoints
+from streaming.control import read_latest
 from streaming.kafka import ensure_topics
 from streaming.settings import Kafka
 from streaming.store import Store
+from streaming.topics import MODELS
 from tests.soak import truth
 from tests.soak.parcels import ARRIVED, SENT, Parcels
 from tests.soak.run import KEY, settings
@@ -79,45 +81,65 @@ def alone(line: WarmLine) -> bool:
     return len(left) >= KEPT and set(left) == {max(claims(line))}
 
 
-def test_trainers_stopped_in_the_middle_of_a_write_are_fenced_when_they_go_on_and_nobody_serves_their_snapshots(
-    tmp_path, nursery
-):
-    line = WarmLine(tmp_path, nursery)
-    with LocalKafka(tmp_path / "kafka") as broker, writing(broker.bootstrap):
+def caught_up(line: WarmLine, log: truth.Log, kafka: Kafka) -> bool:
+    """The newest checkpoint covers all that Kafka holds, and the newest snapshot all that was learned."""
+    kept = truth.newest_checkpoint(Parcels(), line.environment["HEADRACE_STORE"], KEY)
+    if kept is None or {place: at for place, at in kept.offsets.items() if at} != log.ends():
+        return False
+    newest = read_latest(kafka, MODELS)[f"parcels/0/{max(claims(line))}"]
+    return bool(newest["learned"] == kept.learner.state.counts.learned)
+
+
+def fenced(zombie: Running) -> None:
+    assert zombie.finish(60) == 1, zombie.complained
+    sentence = r"headrace: another trainer of parcels has taken over \(.*\): this one publishes nothing more"
+    assert re.fullmatch(sentence, zombie.complained.splitlines()[-1])
+
+
+@contextmanager
+def world(line: WarmLine) -> Iterator[Kafka]:
+    """A broker, and copies without a name: each waits until the seat is free."""
+    with LocalKafka(line.folder / "kafka") as broker:
         settings(line, broker.bootstrap)
-        del line.environment["HEADRACE_INSTANCE"]  # copies without a name: each waits until the seat is free
+        del line.environment["HEADRACE_INSTANCE"]
         try:
-            first = line.start("train", "parcels", HEADRACE_FAILPOINT="put-snapshot:after:2:stop")
-            wait_for(lambda: stopped(first), what="the first to stop between put and pointer")
-            second = line.start("train", "parcels", HEADRACE_FAILPOINT=f"put-checkpoint:before:{KEPT + 2}:stop")
-            api = api_of(line)
-            with asked(api) as reader:
-                wait_for(lambda: stopped(second), what="the second to stop before a put")
-                third = line.start("train", "parcels")
-                wait_for(lambda: len(claims(line)) == 3 and alone(line), what="older checkpoints to be pruned")
-                for zombie in (first, second):
-                    zombie.process.send_signal(signal.SIGCONT)
-                for zombie in (first, second):
-                    assert zombie.finish(60) == 1, zombie.complained
-                    sentence = (
-                        r"headrace: another trainer of parcels has taken over \(.*\): this one publishes nothing more"
-                    )
-                    assert re.fullmatch(sentence, zombie.complained.splitlines()[-1])
-                epoch = max(claims(line))
-                late = api_of(line)
-                with asked(late):
-                    wait_for(lambda: late.newest != (0, 0), what="an answer of a reader that starts now")
-                    fourth = line.start("train", "parcels")
-                    quiet = time.monotonic() + _QUIET_S
-                    wait_for(lambda: time.monotonic() > quiet and "another copy learns" in fourth.complained)
-                assert {order[0] for order in late.answers} == {epoch}
-                assert reader.process.poll() is None
-            assert api.stale == late.stale == []
-            assert api.newest[0] == epoch
-            assert len(claims(line)) == 3
-            assert third.process.poll() is fourth.process.poll() is None
+            yield Kafka(bootstrap_servers=broker.bootstrap)
         finally:
             line.close()
-    kept = truth.newest_checkpoint(Parcels(), line.environment["HEADRACE_STORE"], KEY)
-    assert kept is not None
-    assert len(kept.order) == len(set(kept.order))
+
+
+def test_trainers_stopped_in_a_write_are_fenced_when_they_go_on_and_nobody_serves_their_snapshots(tmp_path, nursery):
+    line = WarmLine(tmp_path, nursery)
+    api, late = api_of(line), api_of(line)
+    with world(line) as kafka, asked(api) as reader:
+        with writing(kafka.bootstrap_servers):
+            first = line.start("train", "parcels", HEADRACE_FAILPOINT="put-snapshot:after:2:stop")
+            wait_for(lambda: stopped(first), timeout_s=120, what="the first to stop between put and pointer")
+            second = line.start("train", "parcels", HEADRACE_FAILPOINT=f"put-checkpoint:before:{KEPT + 2}:stop")
+            wait_for(lambda: stopped(second), timeout_s=120, what="the second to stop before a put")
+            third = line.start("train", "parcels")
+            wait_for(
+                lambda: len(claims(line)) == 3 and alone(line), timeout_s=120, what="older checkpoints to be pruned"
+            )
+        log = truth.Log.read(kafka.bootstrap_servers)
+        wait_for(lambda: caught_up(line, log, kafka), timeout_s=120, what="the third to have nothing more to say")
+        for zombie in (first, second):
+            zombie.process.send_signal(signal.SIGCONT)
+        for zombie in (first, second):
+            fenced(zombie)
+        oldest, *_, newest = sorted(claims(line))
+        assert read_latest(kafka, MODELS)[f"parcels/0/{oldest}"]["n"] == 2  # the stale pointer came last of all
+        with asked(late):
+            wait_for(lambda: late.newest != (0, 0), what="an answer of a reader that starts now")
+            fourth = line.start("train", "parcels")
+            quiet = time.monotonic() + _QUIET_S
+            wait_for(lambda: time.monotonic() > quiet and "another copy learns" in fourth.complained)
+        assert {epoch for epoch, _ in late.answers} == {newest}
+        assert api.newest[0] == newest
+        assert api.stale == late.stale == []
+        assert len(claims(line)) == 3
+        assert third.process.poll() is fourth.process.poll() is reader.process.poll() is None
+        kept = truth.newest_checkpoint(Parcels(), line.environment["HEADRACE_STORE"], KEY)
+        assert kept is not None
+        assert truth.learning(log, kept.order) == (0, 0, 0)
+        assert truth.facts(kept.learner) == truth.facts(truth.relearn(log, kept.order))
