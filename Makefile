@@ -20,7 +20,7 @@ help:
 	@echo "make check   lint, format, types, arrows between packages; edits nothing"
 	@echo "make fix     format, and mend what can be mended"
 	@echo "make bench   measure (ARGS=...)"
-	@echo "make soak    kill everything at random moments for twenty minutes, and compare (ARGS='--seed 7')"
+	@echo "make soak    kill everything at random for twenty minutes, and compare (ARGS='--seed 7'); long state machines"
 	@echo "make lock    resolve pyproject.toml into requirements.lock again"
 
 setup: $(STAMP)
@@ -47,6 +47,8 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	@$(BIN)/python -m tests.soak $(ARGS)
+	@$(BIN)/python -m pytest -q --timeout 7200 --hypothesis-profile=soak tests/unit/trainer/test_protocol.py \
+		tests/unit/trainer/test_join_machine.py tests/unit/streaming/test_archive_machine.py
 
 lock: $(PRIVATE_UV)
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

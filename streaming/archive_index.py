@@ -49,7 +49,8 @@ def scan(uri: str, schema: dict[str, pl.DataType], options: dict[str, str]) -> p
         schema=schema,
         glob=False,
         hive_partitioning=False,
-        storage_options=options or None,
+        # Polars has other words for patience than delta-rs, and reads the AWS_* of the environment by itself.
+        storage_options={"allow_http": options["allow_http"]} if options else None,
         missing_columns="insert",
         extra_columns="ignore",
         cast_options=pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore"),

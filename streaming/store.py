@@ -1,12 +1,21 @@
 """The object store: a local folder or S3, with put-if-absent."""
 
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from streaming.errors import HeadraceError, Unavailable
+
+if TYPE_CHECKING:  # obstore has these for type checkers alone
+    from obstore.store import ClientConfig, RetryConfig
+
+# What does not work within seconds is the caller's to try again: minutes in here would hold up an orderly end.
+_CLIENT: "ClientConfig" = {"allow_http": True, "connect_timeout": "5s", "timeout": "60s"}
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 
 
 class Store:
@@ -22,7 +31,7 @@ class Store:
                 root.mkdir(parents=True, exist_ok=True)
                 self._store = LocalStore(root)
             elif url.startswith("s3://"):
-                self._store = S3Store.from_url(url, client_options={"allow_http": True})
+                self._store = S3Store.from_url(url, client_options=_CLIENT, retry_config=_RETRIES)
             else:
                 raise HeadraceError(f"HEADRACE_STORE must be file:///folder or s3://bucket/prefix, got {url!r}")
         except OSError as error:

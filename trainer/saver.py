@@ -61,6 +61,7 @@ class Saver:
         self.saved_offsets: Offsets = {}
         self.saved_learned: int | None = None
         """Examples learned in the newest checkpoint that is in the store; None while there is none."""
+        self._away_since: float | None = None
         self.failures = 0
         self.pause_s = 0.0
         self.size = 0
@@ -147,8 +148,13 @@ class Saver:
         except Unavailable as error:
             self.failures += 1
             self._next = time.monotonic() + 1
-            log.warning("checkpoint not stored, tried again each second", reason=str(error))
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                log.warning("checkpoint not stored, tried again each second", reason=str(error))
             return
+        if self._away_since is not None:
+            log.info("checkpoints are stored again", after_s=round(time.monotonic() - self._away_since, 1))
+            self._away_since = None
         self.saved_at, self.saved_offsets, self.saved_learned = time.monotonic(), draft.offsets, draft.learned
         self._draft = None
         self._wait_s = max(self._every_s, draft.dump.busy_s * SHARE)

@@ -8,8 +8,6 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from streaming import archive, archive_upkeep
 from streaming.archive import Table, app_id
@@ -222,27 +220,6 @@ def test_a_field_of_another_type_is_refused_with_the_way_out(tmp_path):
     other = Table(f"file://{tmp_path}", TOPIC, pl.Schema({**SCHEMA, "_offset": pl.String()}), keep_h=168)
     with pytest.raises(HeadraceError, match=r"keeps _offset as .*long.*string.* give the field another name"):
         other.own(ID, [0])
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 4)), max_size=25))
-def test_no_interleaving_of_three_writers_loses_or_doubles_an_offset(tmp_path_factory, steps):
-    """Each step a writer archives a few offsets of one or both partitions, or takes over; a fenced one takes over."""
-    root = tmp_path_factory.mktemp("table")
-    writers = [Writer(root) for _ in range(3)]
-    for who, which, more in steps:
-        writer = writers[who]
-        if not more:
-            writer.take_over([[0], [1], [0, 1]][which])
-            continue
-        upto = {f"p{p}": writer.next[p] + more - 1 for p in ([0], [1], [0, 1])[which] if p in writer.next}
-        try:
-            retry(lambda writer=writer, upto=upto: writer.write(**upto))
-        except Fenced:
-            writer.take_over([0, 1])
-    for partition, offsets in held(root).items():
-        assert offsets == list(range(len(offsets)))
-        assert txn(root, partition) == len(offsets) - 1
 
 
 def retry(write) -> None:

@@ -347,6 +347,23 @@ def test_features_that_always_vary_do_not():
     assert Learner(Quiz(), state).process(moment(2, ask("s", c=1.0))) == []
 
 
+class Forgetful(Quiz):
+    """Forgets an id while its first deadline is still to come."""
+
+    remember = timedelta(seconds=3)
+
+
+def test_an_id_that_is_asked_again_once_it_was_forgotten_has_its_own_horizon():
+    learner = run(Forgetful, moment(0, ask("q")), moment(1, tell("q")), moment(6, ask("q")), moment(12, tell("q")))
+    assert counts(learner, "questions", "learned", "expired", "unasked") == (2, 2, 0, 0)
+
+
+def test_an_early_answer_to_such_an_id_waits_for_its_own_horizon():
+    first = moment(0, tell("q")), moment(1, ask("q"))
+    learner = run(Forgetful, *first, moment(6, tell("q")), moment(12, ask("q")))
+    assert counts(learner, "questions", "learned", "expired", "unasked") == (2, 2, 0, 0)
+
+
 def test_an_example_teaches_once_per_key_and_event_time():
     class Stream(Quiz):
         @on(ASKED)

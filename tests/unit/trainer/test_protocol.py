@@ -37,7 +37,8 @@ keys = st.sampled_from("abc")
 few = st.integers(1, 4)
 batches = st.lists(st.tuples(places, keys, st.integers(-3, 5), st.sampled_from([0, 0, 1, 3])), max_size=6)
 rounds = st.lists(st.tuples(batches, *[st.sampled_from([1, 2, 1_000])] * len(PLACES)), max_size=4)
-FAULTS = ["", "", "before", "after", "again"]
+ACTS = ["dump", "put", "put", "checkpoint", "publish", "rest"]
+faults = st.lists(st.sampled_from(["", "", "before", "after", "again"]), max_size=4)
 
 
 class Reader:
@@ -72,8 +73,8 @@ class Protocol(RuleBasedStateMachine):
 
     owners: Bundle[Owner] = Bundle("owners")
 
-    @initialize(ordered=st.booleans())
-    def begin(self, ordered: bool) -> None:
+    @initialize(target=owners, ordered=st.booleans())
+    def begin(self, ordered) -> MultipleResults[Owner]:
         self.log, self.store = Log(), Wayward()
         self.ordered, self.time = ordered, 100.0
         self.claims: set[int] = set()
@@ -87,6 +88,7 @@ class Protocol(RuleBasedStateMachine):
         self.reader = Reader()
         for place in PLACES * 2:
             self.log.append(place, "a", self.time, 0)
+        return multiple(self._start(), self._start())
 
     # The log
 
@@ -121,7 +123,7 @@ class Protocol(RuleBasedStateMachine):
         finally:
             self.store.meanwhile = None
 
-    @rule(target=owners, faults=st.lists(st.sampled_from(FAULTS), max_size=6))
+    @rule(target=owners, faults=faults)
     def start_on_a_bad_day(self, faults) -> Owner | MultipleResults[Owner]:
         """Claim while the store fails."""
         self.store.faults = faults
@@ -149,32 +151,38 @@ class Protocol(RuleBasedStateMachine):
             owner.learn(1_000, inf)
         self._check(owner)
 
-    @rule(owner=owners)
-    def dump(self, owner) -> None:
-        """What follows is not in this checkpoint."""
-        self._check(owner)
-        owner.dump()
-
-    @rule(owner=owners, faults=st.lists(st.sampled_from(FAULTS), max_size=4))
-    def put(self, owner, faults) -> None:
-        """A put that failed is tried again by the next of these steps, with the same bytes."""
-        self.store.faults = faults
-        self._put(owner)
-        self.store.faults = []
-
-    @rule(owner=owners)
-    def checkpoint(self, owner) -> None:
-        self._step(owner)
-
-    @rule(several=st.lists(owners, min_size=1, max_size=4))
-    def publish(self, several) -> None:
-        """Snapshots' pointers; the first one of an epoch buries those of lower ones."""
-        for owner in several:
-            if not owner.fenced:
+    @rule(turns=st.lists(st.tuples(owners, st.sampled_from(ACTS), faults), min_size=1, max_size=6))
+    def act(self, turns) -> None:
+        """One after the other; a put that failed is tried again in a later turn, with the same bytes."""
+        for owner, what, fails in turns:
+            self.store.faults = list(fails)
+            if what == "dump":
+                self._check(owner)
+                owner.dump()
+            elif what == "put":
+                self._put(owner)
+            elif what == "checkpoint":
+                self._step(owner)
+            elif what == "publish" and not owner.fenced:
                 self._publish(owner)
+            elif what == "rest":
+                self._rest(owner)
+            self.store.faults = []
         self._begin_to_read()
 
+    def _rest(self, owner: Owner) -> None:
+        """The seat was lost and is back: go on from memory if nobody has claimed."""
+        try:
+            owner.checkpoints.check_owner()
+        except Unavailable:
+            return
+        except Fenced:
+            owner.fenced = True
+        else:
+            owner.read_from(owner.merge.offsets, owner.merge.clock)
+
     def _publish(self, owner: Owner) -> None:
+        """A snapshot's pointer; the first one of an epoch buries those of lower ones."""
         pointer = owner.pointer()
         self.published.append(pointer.order)
         self.pointers.append((pointer.key, pointer.encode()))
@@ -193,16 +201,6 @@ class Protocol(RuleBasedStateMachine):
         """The partitions go to somebody else: a last checkpoint, then the end."""
         self._put(owner)
         self._step(owner)
-
-    @rule(owner=owners)
-    def rest(self, owner) -> None:
-        """The seat was lost and is back: go on from memory if nobody has claimed."""
-        try:
-            owner.checkpoints.check_owner()
-        except Fenced:
-            owner.fenced = True
-        else:
-            owner.read_from(owner.merge.offsets, owner.merge.clock)
 
     # What happens to the store, and to readers
 
@@ -297,6 +295,7 @@ class Protocol(RuleBasedStateMachine):
         else:
             assert not owner.fenced
             self.stored.add(number)
+            assert number > max(self.claims - self.too_late)
             kept = [
                 n for n, header in self._objects() if header["kind"] == "checkpoint" and header["epoch"] == owner.epoch
             ]
@@ -333,4 +332,4 @@ class Protocol(RuleBasedStateMachine):
 
 
 TestProtocol = Protocol.TestCase
-TestProtocol.settings = steps(50, 30)
+TestProtocol.settings = steps(50, 20)
