@@ -45,7 +45,7 @@ def table_url(store: str, topic: str) -> str:
 
 
 def storage_options(url: str) -> dict[str, str]:
-    """What delta-rs and Polars are told beside the AWS_* of the environment: commits are puts that must not exist."""
+    """What delta-rs is told beside the AWS_* of the environment: commits are puts that must not exist."""
     if urlsplit(url).scheme != "s3":
         return {}
     return {

@@ -19,12 +19,15 @@ from streaming.codec import Codec
 from streaming.control import read_status
 from streaming.settings import Kafka
 from streaming.usecase import Event
-from tests.support import CommandLine, fill, make_topic, read_all, wait_for
+from tests.s3 import s3  # noqa: F401  # a fixture
+from tests.support import CommandLine, fill, make_topic, read_all, unique, wait_for
+from tests.warm import WarmLine
 from usecases.telecom.events import CHURN, USAGE
 
 TOPICS = {topic.name: topic for topic in (CHURN, USAGE)}
 CODECS = {name: Codec(topic) for name, topic in TOPICS.items()}
 PARTITIONS = 3
+DATA = Path(__file__).parents[1] / "data"
 
 
 @dataclass
@@ -32,7 +35,7 @@ class World:
     """A broker of its own with the telecom topics, the events that go there, and the command line."""
 
     broker: LocalKafka
-    cli: CommandLine
+    cli: WarmLine
     events: list[tuple[str, Event]]
 
     def produce(self, first: int, upto: int) -> None:
@@ -42,20 +45,23 @@ class World:
             chosen = [event for topic, event in self.events[first:upto] if topic == name]
             fill(self.broker.bootstrap, name, [(codec.key(event), codec.encode(event)) for event in chosen])
 
+    def call(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """A command to its end: exit code, stdout, stderr."""
+        return call(self.cli, *arguments, **environment)
+
     def run(self, *arguments: str) -> dict[str, Any]:
-        """A command to its end, and the last line that it prints."""
-        run = self.cli(*arguments)
-        assert run.returncode == 0, run.stderr
-        found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-        return found
+        """A command that succeeds, and the last line that it prints."""
+        code, said, complained = self.call(*arguments)
+        assert code == 0, complained
+        return last_json(said)
 
     def refused(self, *arguments: str) -> str:
         """What a command says that cannot do it, in one sentence."""
         before = self.objects()
-        run = self.cli(*arguments)
-        assert run.returncode == 1, run.stderr
+        code, _, complained = self.call(*arguments)
+        assert code == 1, complained
         assert self.objects() == before
-        return run.stderr.splitlines()[-1]
+        return complained.splitlines()[-1]
 
     def objects(self) -> list[Path]:
         """Claims and checkpoints."""
@@ -84,15 +90,14 @@ class World:
             consumer.close()
 
     def forget(self) -> None:
-        """Have Kafka drop all records, as retention does."""
-        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
-        parts = [TopicPartition(*place, end) for place, end in self.ends().items() if end]
-        for future in admin.delete_records(parts).values():
-            future.result()
+        """Have Kafka drop all records."""
+        for name in TOPICS:
+            forget(self.broker.bootstrap, name)
 
 
 @pytest.fixture
-def world(tmp_path, cli) -> Iterator[World]:
+def world(tmp_path, nursery) -> Iterator[World]:
+    cli = WarmLine(tmp_path, nursery)
     with LocalKafka(tmp_path / "kafka") as broker:
         for name in TOPICS:
             make_topic(broker.bootstrap, name, partitions=PARTITIONS)
@@ -103,6 +108,16 @@ def world(tmp_path, cli) -> Iterator[World]:
         events = [(topic.name, event) for topic, event in islice(telecom.events(seed=7), 6_000)]
         yield World(broker, cli, events)
         cli.close()
+
+
+def call(cli: CommandLine, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    running = cli.start(*arguments, **environment)
+    return running.finish(300), running.said, running.complained
+
+
+def last_json(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return found
 
 
 def numbers(summary: dict[str, Any]) -> dict[str, Any]:
@@ -127,29 +142,28 @@ def test_what_kafka_has_dropped_is_learned_from_the_archive_and_kafka_goes_on_at
     assert numbers(world.run("train", "churn", "--until-end")) == world.evaluated("churn", 6_000)
 
 
-def test_a_replay_that_was_killed_is_begun_again(world):
-    """Its checkpoint stands where Kafka holds nothing any more: `train` says so, and what to do."""
+def test_a_replay_that_was_killed_is_gone_on_with_by_the_trainer_while_kafka_holds_its_place_and_then_begun_again(
+    world,
+):
+    """Offsets are the same in the archive and in Kafka; where there is nothing any more, `train` says what to do."""
     world.produce(0, 4_000)
     world.run("archive", "--until-end")
+    kill(world, "plan")
+    assert numbers(world.run("train", "plan", "--until-end")) == world.evaluated("plan", 4_000)
     world.forget()
-    killed = world.cli(
-        "replay", "churn", "--until-end", HEADRACE_FAILPOINT="put-checkpoint:after", HEADRACE_CHECKPOINT_EVERY_S="0.05"
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert len(world.objects()) == 2  # a claim and a checkpoint
+    before = world.objects()
+    kill(world, "churn")
+    assert len(world.objects()) == len(before) + 2  # a claim and a checkpoint
     assert "`headrace replay churn`" in world.refused("train", "churn")
     assert numbers(world.run("replay", "churn", "--until-end")) == world.evaluated("churn", 4_000)
 
 
-def test_a_replay_that_was_killed_before_kafka_forgets_is_gone_on_with_by_the_trainer(world):
-    """Offsets are the same in the archive and in Kafka."""
-    world.produce(0, 4_000)
-    world.run("archive", "--until-end")
-    killed = world.cli(
-        "replay", "plan", "--until-end", HEADRACE_FAILPOINT="put-checkpoint:after", HEADRACE_CHECKPOINT_EVERY_S="0.05"
+def kill(world: World, use_case: str) -> None:
+    """Replay, and die by SIGKILL when the first checkpoint is there."""
+    code, _, complained = world.call(
+        "replay", use_case, HEADRACE_FAILPOINT="put-checkpoint:after", HEADRACE_CHECKPOINT_EVERY_S="0.05"
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert numbers(world.run("train", "plan", "--until-end")) == world.evaluated("plan", 4_000)
+    assert code == -signal.SIGKILL, complained
 
 
 def test_without_an_archive_or_over_a_gap_it_says_so_and_writes_nothing(world):
@@ -172,9 +186,9 @@ def test_beside_a_living_trainer_it_ends_with_a_sentence_and_disturbs_nobody(wor
     world.run("archive", "--until-end")
     trainer = world.cli.start("train", "plan")
     wait_for(lambda: learned(world) == usage(world, 2_000), what="the end of the topic")
-    run = world.cli("replay", "plan")
-    assert run.returncode == 1
-    assert run.stderr.splitlines()[-1] == (
+    code, _, complained = world.call("replay", "plan")
+    assert code == 1
+    assert complained.splitlines()[-1] == (
         "headrace: a trainer of plan is running: stop it, `headrace replay plan` puts another learner in its place"
     )
     assert trainer.process.poll() is None
@@ -230,9 +244,9 @@ def test_of_a_topic_that_was_made_again_only_the_present_one_is_learned(world):
     make_topic(world.broker.bootstrap, USAGE.name, partitions=PARTITIONS)
     world.produce(0, 2_000)
     world.run("archive", USAGE.name, "--until-end")
-    run = world.cli("replay", "plan", "--until-end")
-    assert numbers(json.loads(run.stdout.splitlines()[-1])) == world.evaluated("plan", 2_000)
-    left_out = next(line for line in run.stderr.splitlines() if "rows of a deleted topic" in line)
+    _, said, complained = world.call("replay", "plan", "--until-end")
+    assert numbers(last_json(said)) == world.evaluated("plan", 2_000)
+    left_out = next(line for line in complained.splitlines() if "rows of a deleted topic" in line)
     assert f"rows={usage(world, 1_000)}" in left_out
 
 
@@ -309,9 +323,9 @@ def test_a_new_candidate_is_trained_beside_the_trainer_and_joins_it_as_if_it_had
     world.forget()
     trainer = world.cli.start("train", "mine")
     wait_for(lambda: " learning " in trainer.complained, what="the trainer")
-    unknown = world.cli("replay", "mine", "--candidate", "tree")
-    assert unknown.returncode == 2
-    assert "unknown candidate 'tree' of mine; there are logistic" in unknown.stderr
+    code, _, complained = world.call("replay", "mine", "--candidate", "tree")
+    assert code == 2
+    assert "unknown candidate 'tree' of mine; there are logistic" in complained
     world.cli.environment["HEADRACE_USE_CASES"] = str(new)
     assert world.run("replay", "mine", "--candidate", "tree")["candidates"].keys() == {"tree"}
     assert trainer.process.poll() is None
@@ -322,8 +336,56 @@ def test_a_new_candidate_is_trained_beside_the_trainer_and_joins_it_as_if_it_had
     world.run("train", "mine", "--until-end")
     world.cli.environment["HEADRACE_USE_CASES"] = str(new)
     world.produce(4_000, 5_000)
-    run = world.cli("train", "mine", "--until-end")
-    assert run.returncode == 0, run.stderr
-    assert "candidate tree joins as it was replayed" in run.stderr
-    assert numbers(json.loads(run.stdout.splitlines()[-1])) == world.evaluated("mine", 5_000)
+    code, said, complained = world.call("train", "mine", "--until-end")
+    assert code == 0, complained
+    assert "candidate tree joins as it was replayed" in complained
+    assert numbers(last_json(said)) == world.evaluated("mine", 5_000)
     assert "candidate tree of mine learns already" in world.refused("replay", "mine", "--candidate", "tree")
+
+
+def test_a_sharded_learner_is_rebuilt_shard_by_shard_from_an_archive_on_s3(tmp_path, nursery, kafka, s3):  # noqa: F811
+    """A new candidate of each shard too."""
+    name = unique("meters").replace(".", "-")
+    file, cli = tmp_path / "meters.py", WarmLine(tmp_path, nursery)
+    source = (DATA / "meters.py").read_text().replace("TOPIC.", f"{name}.").replace("NAME", name)
+    file.write_text(source)
+    cli.environment |= {
+        "HEADRACE_KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "HEADRACE_USE_CASES": str(file),
+        "HEADRACE_STORE": s3.url(unique("store")),
+        "HEADRACE_SIGNING_KEY": "test",
+        "HEADRACE_ARCHIVE_ROWS": "300",
+        **s3.environment,
+    }
+    topic = f"{name}.readings"
+    make_topic(kafka, topic, partitions=3)
+    readings = [(f"m{hour % 40}", {"hour": hour, "cold": hour % 31, "heat": hour % 17}) for hour in range(2_000)]
+    fill(kafka, topic, [(meter, json.dumps({"meter": meter, **reading}).encode()) for meter, reading in readings])
+    try:
+        live = done(call(cli, "train", name, "--until-end"))
+        done(call(cli, "archive", topic, "--until-end"))
+        forget(kafka, topic)
+        assert done(call(cli, "replay", name, "--until-end")) == live
+        file.write_text(source.replace('"tree":', '"linear-2": linear_model.LinearRegression, "tree":'))
+        alone = done(call(cli, "replay", name, "--candidate", "linear-2"))
+        assert (alone["events"], alone["offsets"]) == (2_000, live["offsets"])
+        fresh = done(call(cli, "replay", name, "--until-end"))
+        assert fresh["candidates"]["linear-2"] == alone["candidates"]["linear-2"]
+    finally:
+        cli.close()
+
+
+def done(outcome: tuple[int, str, str]) -> dict[str, Any]:
+    assert outcome[0] == 0, outcome[2]
+    return last_json(outcome[1])
+
+
+def forget(bootstrap: str, topic: str) -> None:
+    """Have Kafka drop all records of a topic, as retention does."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "ends"})
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    parts = [TopicPartition(topic, part) for part in range(PARTITIONS)]
+    ends = [TopicPartition(topic, p.partition, consumer.get_watermark_offsets(p, timeout=10)[1]) for p in parts]
+    consumer.close()
+    for future in admin.delete_records(ends).values():
+        future.result()
