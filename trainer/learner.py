@@ -198,7 +198,7 @@ class Learner:
         self._see(question.x)
         counts.questions += 1
         x = dict(question.x)
-        asked = Open(id, question.key, time, x, self._predict(x))
+        asked = Open(id, str(question.key), time, x, self._predict(x))
         y = join.ask(asked, self.clock)
         if y is not None:
             self._teach(x, y, asked.predictions)

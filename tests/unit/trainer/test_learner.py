@@ -152,6 +152,19 @@ def test_an_answer_by_key_answers_every_open_question_of_the_key_in_the_order_of
     assert counts(run(Quiz, moment(0, tell(None))), "learned", "unasked") == (0, 1)
 
 
+def test_a_key_that_is_a_number_is_the_same_key_for_questions_and_answers():
+    class Numbered(Quiz):
+        @on(ASKED)
+        def ask(self, event, profile):
+            yield Question(key=7, x=event["x"], id=event["id"])
+
+        @on(ANSWERED)
+        def answer(self, event, profile):
+            yield Answer(key=7, y=event["y"])
+
+    assert counts(run(Numbered, moment(0, ask("q")), moment(1, tell(None))), "learned", "unasked") == (1, 0)
+
+
 def test_a_question_without_an_id_is_named_by_use_case_key_and_event_time():
     class Plain(Quiz):
         @on(ASKED)
