@@ -156,11 +156,11 @@ def test_a_key_that_is_a_number_is_the_same_key_for_questions_and_answers():
     class Numbered(Quiz):
         @on(ASKED)
         def ask(self, event, profile):
-            yield Question(key=7, x=event["x"], id=event["id"])
+            yield Question(key=7, x=event["x"], id=event["id"])  # type: ignore[arg-type]  # a user may
 
         @on(ANSWERED)
         def answer(self, event, profile):
-            yield Answer(key=7, y=event["y"])
+            yield Answer(key=7, y=event["y"])  # type: ignore[arg-type]  # as above
 
     assert counts(run(Numbered, moment(0, ask("q")), moment(1, tell(None))), "learned", "unasked") == (1, 0)
 
