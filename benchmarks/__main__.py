@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import archive, checkpoint, freshness, learning, memory, recovery, serving, soak
+from benchmarks import archive, checkpoint, freshness, learning, memory, recovery, replay, serving, soak
 from headrace.local.kafka import LocalKafka
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "checkpoint": checkpoint,
     "recovery": recovery,
     "archive": archive,
+    "replay": replay,
     "freshness": freshness,
     "serving": serving,
     "memory": memory,

@@ -53,6 +53,10 @@ class Reader:
             self.version = handle.version()
             self.last = {part: handle.transaction_version(app_id(topic.name, topic_id, part)) for part in partitions}
             """The last archived offset by partition; None where nothing is archived."""
+        except TableNotFoundError:
+            raise HeadraceError(
+                f"there is no archive of {topic.name} at {self._url}: `headrace archive` writes it"
+            ) from None
         except _FAILED as error:
             raise Unavailable(f"{self._url} cannot be read: {reason(error)}") from None
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive")
@@ -102,14 +106,10 @@ class Reader:
 
     def _open(self) -> DeltaTable:
         """Find the files of the newest version, and what is in them."""
-        try:
-            handle = DeltaTable(self._url, storage_options=self._options)
-        except TableNotFoundError:
-            raise HeadraceError(
-                f"there is no archive of {self.topic.name} at {self._url}: `headrace archive` writes it"
-            ) from None
-        self._uris = set(handle.file_uris())
-        self._index = index(sorted(self._uris), self._topic_id, self._options)
+        handle = DeltaTable(self._url, storage_options=self._options)
+        uris = set(handle.file_uris())
+        self._index = index(sorted(uris), self._topic_id, self._options)
+        self._uris = uris
         return handle
 
     def _look_again(self, error: Exception) -> None:
