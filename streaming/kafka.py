@@ -262,6 +262,7 @@ class Source:
         if not self._close_at_stop(merge, place, offset):
             self._reading.add(place)
             self._consumer.incremental_assign([TopicPartition(*place, offset)])
+            self._consumer.resume([TopicPartition(*place)])
 
     def _close_at_stop(self, merge: Merge, place: Place, offset: int) -> bool:
         stopped = place in self._stop_at and offset >= self._stop_at[place]

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from typing_extensions import TypedDict
 
+from streaming import archive_index, archive_reader, archive_source
 from streaming.archive import Table
 from streaming.archive_schema import Columns, Places
 from streaming.archive_source import ArchiveSource
@@ -79,8 +80,13 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(kafka, tmp_path_factory) -> World:
-    return World(Kafka(bootstrap_servers=kafka), tmp_path_factory.mktemp("store"))
+def world(kafka, tmp_path_factory) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch:  # a few rows are many
+        patch.setattr(archive_reader, "_WINDOW", 120)
+        patch.setattr(archive_source, "_CHUNK", 50)
+        for module in (archive_index, archive_reader):
+            patch.setattr(module, "BLOCK_ROWS", 70)
+        yield World(Kafka(bootstrap_servers=kafka), tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture
@@ -130,6 +136,10 @@ def test_begun_again_anywhere_it_goes_on_at_the_very_next_offset(world, source, 
         if merge.drained:
             break
         source.pause()
+        before = {place: merge.buffered(place) for place in world.at}
+        for _ in range(5):
+            source.poll(0.01)
+        assert {place: merge.buffered(place) for place in world.at} == before
         merge = world.merge(merge.offsets, merge.clock)
     assert found == list(range(ROWS))
 

@@ -122,15 +122,16 @@ def test_files_whose_offsets_lie_between_each_other_are_read_together(writer, mo
 
 def test_what_is_archived_after_the_table_was_opened_is_left_to_kafka(writer):
     """The stream ends at the pinned offset, also when the files are looked for again."""
-    writer.commit([100, 100, 100])
+    writer.commit([90, 90, 90])
     reader = reader_of(writer)
     frame, at = reader.take(0, 0)
     assert frame is not None
     writer.commit([100, 100, 100])
     compact(writer.url, "keeper")
     vacuum(writer.url, keep_h=0)
-    assert [*frame.get_column("_offset"), *offsets_of(reader, 0, at)] == list(range(100))
-    assert reader.last == {0: 99, 1: 99, 2: 99}
+    reader.rewind()  # what was read ahead came from the old files
+    assert [*frame.get_column("_offset"), *offsets_of(reader, 0, at)] == list(range(90))
+    assert reader.last == {0: 89, 1: 89, 2: 89}
 
 
 def test_files_that_were_vacuumed_are_found_in_the_newest_version(writer):
