@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, Field, Json, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Json, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streaming import failpoints
@@ -20,6 +20,17 @@ SIGNING_KEY_FILE = STATE_DIR / "signing.key"
 
 def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
+
+
+def _address(wanted: str, *schemes: str) -> AfterValidator:
+    """Refuses an address that begins with none of the schemes, in the words of `wanted`."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(f"must be {wanted}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _local_store() -> str:
@@ -45,9 +56,15 @@ class Settings(BaseSettings):
     )
 
     kafka: Kafka = Field(default_factory=Kafka)
-    store: str = Field(default_factory=_local_store)
+    store: Annotated[str, _address("file:///folder or s3://bucket/prefix", "file", "s3")] = Field(
+        default_factory=_local_store
+    )
     """Where checkpoints, models and the archive live: file:///path or s3://bucket/prefix."""
-    redis_url: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
+    redis_url: Annotated[
+        str | None,
+        BeforeValidator(_empty_is_none),
+        _address("redis://host:port/number, rediss:// or unix://", "redis", "rediss", "unix"),
+    ] = None
     api_keys: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
     signing_key: Annotated[SecretStr | None, BeforeValidator(_empty_is_none)] = None
     instance: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
@@ -71,9 +88,11 @@ class Settings(BaseSettings):
     """How often files that no longer belong to the archive are deleted,"""
     archive_keep_h: int = Field(default=168, ge=1)
     """once they have been out of it for so many hours; readers of an older version need them."""
-    mlflow_tracking_uri: Annotated[str | None, BeforeValidator(_empty_is_none)] = Field(
-        default=None, validation_alias="MLFLOW_TRACKING_URI"
-    )
+    mlflow_tracking_uri: Annotated[
+        str | None,
+        BeforeValidator(_empty_is_none),
+        _address("a server's address, such as http://127.0.0.1:5000", "http", "https"),
+    ] = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
     """MLflow's own name, without the prefix; not set: no curves, no registered versions."""
     register_after: int = Field(default=500, ge=0)
     """Examples learned before the first version is registered, unless that would take `register_max_age_s`."""
@@ -117,9 +136,10 @@ def _name(field: str) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    name = "HEADRACE_" + "__".join(str(part) for part in first["loc"] if isinstance(part, str)).upper()
-    secret = "SIGNING" in name
-    return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}" + ("" if secret else f", got {first['input']!r}")
+    field, *inner = (part for part in first["loc"] if isinstance(part, str) and part.isidentifier())
+    name = "__".join([_name(field) if field in Settings.model_fields else field, *inner]).upper()
+    secret, said = name.endswith(("SIGNING_KEY", "CONFIG")), first["msg"].removeprefix("Value error, ")
+    return f"{name}: {said[0].lower()}{said[1:]}" + ("" if secret else f", got {_mask_url(str(first['input']))!r}")
 
 
 _SECRET = ("password", "secret", "key", "token", "credential", "sasl.jaas")

@@ -19,7 +19,6 @@ from streaming.errors import HeadraceError
 BUCKET = "headrace"
 _REGION = "us-east-1"
 # What the server consists of beside the S3 door; each has a second port for its own traffic.
-_MEMORY = {"GOMEMLIMIT": "256MiB", "GOGC": "50"}  # without a limit its heap keeps 700 MB of what passed through
 _SERVICES = "master", "volume", "filer", "admin"
 
 
@@ -42,7 +41,11 @@ class LocalS3(LocalServer):
             self._command(),
             log=home.absolute() / "logs" / "s3.log",
             folder=self._folder,
-            environment={**_MEMORY, "AWS_ACCESS_KEY_ID": self._key, "AWS_SECRET_ACCESS_KEY": self._secret},
+            environment={
+                **self._memory(),
+                "AWS_ACCESS_KEY_ID": self._key,
+                "AWS_SECRET_ACCESS_KEY": self._secret,
+            },
         )
 
     @property
@@ -86,6 +89,17 @@ class LocalS3(LocalServer):
             return False
         return True
 
+    def _memory(self) -> dict[str, str]:
+        """Names of objects in one database instead of eight, each of which would keep 16 MB ready.
+
+        A limit below what it holds makes it collect garbage all the time, so none is set; data of earlier runs stay
+        where they are.
+        """
+        if (self._folder / "data" / "filerldb2").exists():
+            return {"GOGC": "50"}
+        one = {"LEVELDB2_ENABLED": "false", "LEVELDB_ENABLED": "true", "LEVELDB_DIR": str(self._folder / "names")}
+        return {"GOGC": "50", **{f"WEED_{name}": value for name, value in one.items()}}
+
     def _command(self) -> list[str | Path]:
         ports: set[int] = {self.port}
         flags: list[str] = []
@@ -107,6 +121,7 @@ class LocalS3(LocalServer):
             "-webdav=false",
             "-admin.ui=false",
             "-master.telemetry=false",
+            "-master.vacuumIntervalSeconds=120",  # what was deleted takes room until then
             "-volume.preStopSeconds=0",
         ]
 

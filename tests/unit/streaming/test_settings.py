@@ -39,6 +39,10 @@ def test_the_keys_of_the_local_s3_server_reach_its_clients(folder):
     [
         ("HEADRACE_MERGE_WAIT_S", "soon", "HEADRACE_MERGE_WAIT_S: .*got 'soon'"),
         ("HEADRACE_KAFKA__PARTITIONS", "0", "HEADRACE_KAFKA__PARTITIONS: .*got '0'"),
+        ("HEADRACE_KAFKA__CONFIG", '{"sasl.password": "geheim"', "^HEADRACE_KAFKA__CONFIG: (?!.*geheim)"),
+        ("HEADRACE_STORE", "foo", "^HEADRACE_STORE: must be file:///folder or s3://bucket/prefix, got 'foo'$"),
+        ("HEADRACE_REDIS_URL", "nonsense", "^HEADRACE_REDIS_URL: must be redis://host.*got 'nonsense'$"),
+        ("MLFLOW_TRACKING_URI", "nonsense", "^MLFLOW_TRACKING_URI: must be a server's address.*got 'nonsense'$"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_with_its_name_and_value(monkeypatch, name, value, said):
