@@ -35,6 +35,7 @@ class LocalS3(LocalServer):
         """Choose ports and keys; `port` None takes any free one."""
         self.port = port or free_port()
         self._folder = home.absolute() / "s3"
+        self._data, self._names = self._folder / "data", self._folder / "names"
         self._key, self._secret = _keys(self._folder / "keys.json")
         self.child = Child(
             "s3",
@@ -69,8 +70,10 @@ class LocalS3(LocalServer):
         return f"s3://{BUCKET}/{prefix}"
 
     def prepare(self) -> None:
-        """Make the data folder."""
-        (self._folder / "data").mkdir(parents=True, exist_ok=True)
+        """Make the folders."""
+        if not self._data.exists():
+            self._names.mkdir(parents=True, exist_ok=True)
+        self._data.mkdir(parents=True, exist_ok=True)
 
     def reachable(self) -> bool:
         """Whether our server lets us in, and not somebody else's that came to our port: that one has other keys."""
@@ -92,13 +95,13 @@ class LocalS3(LocalServer):
     def _memory(self) -> dict[str, str]:
         """Names of objects in one database instead of eight, each of which would keep 16 MB ready.
 
-        A limit below what it holds makes it collect garbage all the time, so none is set; data of earlier runs stay
-        where they are.
+        Where an earlier version has written, they stay where they are. A limit below what the server holds would make
+        it collect garbage all the time, so none is set.
         """
-        if (self._folder / "data" / "filerldb2").exists():
-            return {"GOGC": "50"}
-        one = {"LEVELDB2_ENABLED": "false", "LEVELDB_ENABLED": "true", "LEVELDB_DIR": str(self._folder / "names")}
-        return {"GOGC": "50", **{f"WEED_{name}": value for name, value in one.items()}}
+        if self._data.exists() and not self._names.exists():
+            return {"GOGC": "20"}
+        one = {"LEVELDB2_ENABLED": "false", "LEVELDB_ENABLED": "true", "LEVELDB_DIR": str(self._names)}
+        return {"GOGC": "20", **{f"WEED_{name}": value for name, value in one.items()}}
 
     def _command(self) -> list[str | Path]:
         ports: set[int] = {self.port}
@@ -110,7 +113,7 @@ class LocalS3(LocalServer):
         return [
             _program(),
             "mini",
-            f"-dir={self._folder / 'data'}",
+            f"-dir={self._data}",
             f"-ip={LOOPBACK}",
             f"-ip.bind={LOOPBACK}",
             f"-s3.port={self.port}",
