@@ -311,7 +311,11 @@ class Source:
             merge.ended(place, end)
             self._close_at_stop(merge, place, end)
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
-            raise HeadraceError(f"{place.topic}[{place.partition}]: the next offset is gone from Kafka ({error.str()})")
+            where, replay = f"{place.topic}[{place.partition}]", f"headrace replay {self._reader or ''}".rstrip()
+            raise HeadraceError(
+                f"{where}: the next offset is gone from Kafka ({error.str()}): rebuild with `{replay}` or start from "
+                "nothing with `--fresh`"
+            )
         elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED or error.fatal():
             raise HeadraceError(f"Kafka refuses to go on: {error.str()}")
         # Everything else (a broker away, a leader moving) librdkafka mends by itself.

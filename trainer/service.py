@@ -1,5 +1,6 @@
 """One trainer process from its start to its end: connect, take seats, learn in turns, leave."""
 
+import contextlib
 import gc
 import threading
 import time
@@ -11,7 +12,7 @@ import structlog
 from streaming import deadletters
 from streaming.checkpoints import Checkpoints, Stored
 from streaming.errors import HeadraceError, Unavailable
-from streaming.kafka import Source, ensure_topics, producer, topic_ids
+from streaming.kafka import Source, admin, ensure_topics, producer, topic_ids
 from streaming.merge import Merge, Place
 from streaming.settings import Settings
 from streaming.signing import signing_key
@@ -26,7 +27,7 @@ from trainer.outputs import Outputs
 from trainer.saver import Saver
 from trainer.seat import Seats, occupied
 from trainer.shard import Reading, Shard
-from trainer.start import Wanted, first_offsets
+from trainer.start import Wanted, check_topics, first_offsets
 from trainer.summary import summary
 from trainer.switch import Switch
 
@@ -190,7 +191,7 @@ class Trainer:
             log.warning(sentence, use_case=use_case.name)
         learner = Learner(use_case, loaded.state if loaded else None)
         letters = deadletters.Outbox(self._producer, claim.epoch)
-        saver = self._saver(checkpoints, letters)
+        saver = self._saver(checkpoints, letters, wanted)
         clock = loaded.clock if loaded else None
         if loaded:
             learner.clock = loaded.clock or 0
@@ -215,18 +216,22 @@ class Trainer:
         if self._stop.is_set():
             raise HeadraceError("the trainer was stopped before")
 
-    def _saver(self, checkpoints: Checkpoints, letters: deadletters.Outbox) -> Saver:
-        def flush() -> None:
+    def _saver(self, checkpoints: Checkpoints, letters: deadletters.Outbox, wanted: Wanted) -> Saver:
+        kafka = self._settings.kafka
+        client = admin(kafka)
+
+        def prepare() -> None:
             if not letters.delivered(10):
-                address = self._settings.kafka.bootstrap_servers
-                raise Unavailable(f"Kafka at {address} has not taken all dead letters")
+                raise Unavailable(f"Kafka at {kafka.bootstrap_servers} has not taken all dead letters")
+            with contextlib.suppress(Unavailable):  # Kafka is away: the next checkpoint asks again, or the next start
+                check_topics(wanted.use_case, wanted.topic_ids, topic_ids(kafka, wanted.topic_ids, client))
 
         settings = self._settings
         return Saver(
             checkpoints,
             every_s=settings.checkpoint_every_s,
             deadline_s=settings.checkpoint_deadline_s,
-            before_put=flush,
+            before_put=prepare,
         )
 
     def _merge(self, offsets: dict[Place, int], clock: int | None) -> Merge:

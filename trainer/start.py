@@ -23,14 +23,12 @@ def first_offsets(wanted: Wanted, loaded: Loaded | None) -> dict[Place, int]:
     """The next offset of every partition; a stored one that Kafka no longer has is a sentence with the ways out."""
     use_case = wanted.use_case
     bounds = wanted.source.bounds(wanted.source.places())
-    ways = f"rebuild with `headrace replay {use_case.name}` or start from nothing with `--fresh`"
+    ways = _ways(use_case)
     if use_case.sharded:
         _check_partitions(wanted, loaded, ways)
     if loaded is None:
         return {place: low for place, (low, _) in bounds.items()}
-    for topic, id in loaded.topic_ids.items():
-        if topic in wanted.topic_ids and wanted.topic_ids[topic] != id:
-            raise HeadraceError(f"the topic {topic} was deleted and made again since the checkpoint: {ways}")
+    check_topics(use_case, loaded.topic_ids, wanted.topic_ids)
     for place, (low, high) in bounds.items():
         stored = loaded.offsets.get(place)
         if stored is not None and not low <= stored <= high:
@@ -39,6 +37,18 @@ def first_offsets(wanted: Wanted, loaded: Loaded | None) -> dict[Place, int]:
                 f"{low} to {high}: {ways}"
             )
     return {place: loaded.offsets.get(place, low) for place, (low, _) in bounds.items()}
+
+
+def check_topics(use_case: UseCase, before: dict[str, str], now: dict[str, str]) -> None:
+    """Raise when a topic has another id: its offsets mean other records."""
+    for topic, id in before.items():
+        if topic in now and now[topic] != id:
+            ways = _ways(use_case)
+            raise HeadraceError(f"the topic {topic} was deleted and made again since the last checkpoint: {ways}")
+
+
+def _ways(use_case: UseCase) -> str:
+    return f"rebuild with `headrace replay {use_case.name}` or start from nothing with `--fresh`"
 
 
 def _check_partitions(wanted: Wanted, loaded: Loaded | None, ways: str) -> None:

@@ -19,7 +19,9 @@ from confluent_kafka.admin import AdminClient
 from headrace.local.kafka import LocalKafka
 from headrace.local.s3 import LocalS3
 from streaming.archive import table_url
-from tests.s3 import s3  # noqa: F401  # a fixture
+from tests.disks import SmallDisk, small_disk  # noqa: F401  # a fixture
+from tests.faulty_s3 import FaultyS3
+from tests.stores import make_place, minio, s3  # noqa: F401  # fixtures
 from tests.support import CommandLine, Running, fill, make_topic, read_all, stopped, unique, wait_for
 
 PARTITIONS = 3
@@ -121,13 +123,11 @@ def local(cli: CommandLine, kafka: str) -> World:
     return world(cli, kafka, (cli.folder / "store").as_uri(), {})
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["folder", "seaweedfs"])
 def anywhere(request: pytest.FixtureRequest, cli: CommandLine, kafka: str) -> World:
     """The same on a local folder and on S3."""
-    if request.param == "local":
-        return world(cli, kafka, (cli.folder / "store").as_uri(), {})
-    server: LocalS3 = request.getfixturevalue("s3")
-    return world(cli, kafka, server.url(unique("store")), server.environment)
+    place = make_place(request.param, request, cli.folder / "store")
+    return world(cli, kafka, place.url, place.environment)
 
 
 class Flow:
@@ -209,7 +209,10 @@ def test_bad_records_become_dead_letters_with_the_reason_that_the_trainer_gives(
     assert local.until_end()["written"] == 0
 
 
-def test_killed_ten_times_in_full_flow_each_event_is_archived_once(anywhere):
+@pytest.mark.parametrize(
+    ("anywhere", "kills"), [("folder", 10), ("seaweedfs", 10), ("minio", 3)], indirect=["anywhere"]
+)
+def test_killed_in_full_flow_each_event_is_archived_once(anywhere, kills):
     """`kill -9` at random moments, a producer that goes on, compaction in between."""
     chance = random.Random(5)
     anywhere.cli.environment |= {
@@ -217,7 +220,7 @@ def test_killed_ten_times_in_full_flow_each_event_is_archived_once(anywhere):
         "HEADRACE_ARCHIVE_COMPACT_EVERY_S": "0.4",
     }
     with Flow(anywhere, rate=4_000):
-        for _ in range(10):
+        for _ in range(kills):
             running = anywhere.start()
             wait_for(partial(archiving, running), what="archiving")
             time.sleep(chance.uniform(0.05, 1.5))
@@ -303,8 +306,8 @@ def test_the_status_tells_rows_and_lag_each_second(local):
     assert running.process.poll() is None
 
 
-def test_a_full_disk_is_said_once_and_nothing_is_lost(local):
-    """The folder cannot be written for a while (a file stands where the table would be)."""
+def test_a_store_that_cannot_be_written_is_said_once_and_nothing_is_lost(local):
+    """A file stands where the table's folder would be."""
     blocker = Path(local.store.removeprefix("file://")) / "archive"
     blocker.parent.mkdir()
     blocker.write_text("in the way")
@@ -319,6 +322,51 @@ def test_a_full_disk_is_said_once_and_nothing_is_lost(local):
     local.until_end()
     local.check()
     assert running.complained.count("warning") == 1
+
+
+def test_a_full_disk_is_said_once_and_nothing_is_lost(cli, kafka, small_disk: SmallDisk):  # noqa: F811
+    """In full flow, for as long as it takes; with room again it goes on, and what it tried meanwhile takes none."""
+    meters = world(cli, kafka, (small_disk.folder / "store").as_uri(), {})
+    with Flow(meters, rate=1_000):
+        running = meters.start()
+        wait_for(lambda: meters.rows() > 0, timeout_s=120, what="the first rows")
+        small_disk.fill()
+        wait_for(lambda: "waiting=" in running.complained, timeout_s=120, what="the warning")
+        behind = sum(meters.ends().values())
+        wait_for(lambda: sum(meters.ends().values()) > behind + 3_000, what="more to archive")
+        small_disk.free()
+        wait_for(lambda: meters.rows() > behind + 3_000, timeout_s=120, what="all of it")
+    assert "answers again" in running.complained
+    assert running.complained.count("warning") == 1
+    assert "No space left on device" in running.complained
+    running.process.send_signal(signal.SIGTERM)
+    assert running.finish() == 0
+    meters.until_end()
+    meters.check()
+    folder = Path(meters.store.removeprefix("file://"))
+    assert [path.name for path in folder.rglob("*") if path.is_file() and path.stat().st_size == 0] == []
+    assert list(folder.rglob("*#*")) == []
+
+
+def test_through_a_bad_network_to_s3_each_event_is_archived_once(cli, kafka, s3):  # noqa: F811
+    """Requests and answers are lost, refused, late: above all commits that landed though their answer was lost."""
+    with FaultyS3(s3) as network:
+        lake = world(cli, kafka, s3.url(unique("lake")), network.environment)
+        with Flow(lake, rate=1_000):
+            running = lake.start()
+            wait_for(lambda: archiving(running), timeout_s=120, what="archiving")
+            network.weather(lose_answer=0.1, deny=0.1, lose_request=0.1, refuse=0.1, delay=0.2)
+            network.fail("lose answer", part="_delta_log", times=3)
+            network.fail("deny", part="_delta_log", times=3)
+            wait_for(lambda: sum(network.happened.values()) > 40, timeout_s=90, what="a bad time")
+            network.weather()
+            before = sum(lake.ends().values())
+            wait_for(lambda: lake.rows() > before, timeout_s=120, what="all of it")
+        assert running.process.poll() is None, running.complained
+        running.process.send_signal(signal.SIGTERM)
+        assert running.finish() == 0
+        lake.until_end()
+        lake.check()
 
 
 def test_s3_away_in_full_flow_is_said_once_and_nothing_is_lost(cli, kafka, tmp_path):

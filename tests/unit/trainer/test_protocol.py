@@ -36,7 +36,7 @@ places = st.sampled_from(PLACES)
 keys = st.sampled_from("abc")
 few = st.integers(1, 4)
 batches = st.lists(st.tuples(places, keys, st.integers(-3, 5), st.sampled_from([0, 0, 1, 3])), max_size=6)
-rounds = st.lists(st.tuples(batches, *[st.sampled_from([1, 2, 1_000])] * len(PLACES)), max_size=4)
+rounds = st.lists(st.tuples(batches, *[st.sampled_from([1, 2, 1_000])] * len(PLACES)), min_size=2, max_size=5)
 ACTS = ["dump", "put", "put", "checkpoint", "publish", "rest"]
 faults = st.lists(st.sampled_from(["", "", "before", "after", "again"]), max_size=4)
 
@@ -169,6 +169,20 @@ class Protocol(RuleBasedStateMachine):
                 self._rest(owner)
             self.store.faults = []
         self._begin_to_read()
+
+    @rule(target=owners, owner=owners, at=st.sampled_from(["put_new", "names"]))
+    def put_in_a_race(self, owner, at) -> MultipleResults[Owner]:
+        """Another one claims just before the put, or between it and the look whether anybody has."""
+        started: list[Owner] = []
+        if owner.fenced:
+            return multiple()
+        self._check(owner)
+        owner.dump()
+        self.store.meanwhile = at, lambda: started.append(self._start())
+        self._put(owner)
+        self.store.meanwhile = None
+        assert owner.fenced or not started
+        return multiple(*started)
 
     def _rest(self, owner: Owner) -> None:
         """The seat was lost and is back: go on from memory if nobody has claimed."""
