@@ -14,7 +14,7 @@ endif
 .PHONY: help setup up test check fix bench soak lock
 
 help:
-	@echo "make setup   install into .venv/ what requirements.lock names"
+	@echo "make setup   install into .venv/ what requirements.lock names, and fetch Apache Kafka"
 	@echo "make up      run the whole system here; Ctrl-C stops it (ARGS='churn --rate 500')"
 	@echo "make test    unit, contract, integration and end-to-end tests (ARGS='-k churn')"
 	@echo "make check   lint, format, types, arrows between packages; edits nothing"
@@ -60,6 +60,8 @@ $(STAMP): requirements.lock pyproject.toml | $(PRIVATE_UV)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
 	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -c "from headrace.local.jars import kafka_jars; kafka_jars()" 2>/dev/null \
+		|| echo "Apache Kafka is not fetched yet: make up will try again" >&2
 	@touch $@
 
 # Without ensurepip (Debian keeps it in a package of its own) a pip that is there already can still put uv into a folder.
