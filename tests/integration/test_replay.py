@@ -180,24 +180,6 @@ def test_without_an_archive_or_over_a_gap_it_says_so_and_writes_nothing(world):
     assert not world.objects()
 
 
-def test_beside_a_living_trainer_it_ends_with_a_sentence_and_disturbs_nobody(world):
-    """Whoever replays must be alone."""
-    world.produce(0, 2_000)
-    world.run("archive", "--until-end")
-    trainer = world.cli.start("train", "plan")
-    wait_for(lambda: learned(world) == usage(world, 2_000), what="the end of the topic")
-    code, _, complained = world.call("replay", "plan")
-    assert code == 1
-    assert complained.splitlines()[-1] == (
-        "headrace: a trainer of plan is running: stop it, `headrace replay plan` puts another learner in its place"
-    )
-    assert trainer.process.poll() is None
-    trainer.process.send_signal(signal.SIGTERM)
-    assert trainer.finish() == 0
-    assert trainer.complained.count(" learning ") == 1
-    assert numbers(world.run("train", "plan", "--until-end")) == world.evaluated("plan", 2_000)
-
-
 def learned(world: World) -> int:
     found = read_status(Kafka(bootstrap_servers=world.broker.bootstrap), "plan")
     return max((int(status["learned"]) for status in found), default=0)
@@ -311,7 +293,10 @@ NEW = '"tree": lambda: compose.FuncTransformer(numbers) | tree.HoeffdingTreeClas
 
 
 def test_a_new_candidate_is_trained_beside_the_trainer_and_joins_it_as_if_it_had_been_there_all_the_time(world):
-    """From the archive alone up to the newest checkpoint, from Kafka up to the one that the trainer begins from."""
+    """From the archive alone up to the newest checkpoint, from Kafka up to the one that the trainer begins from.
+
+    Whoever replays all of it must be alone.
+    """
     old, new = (world.cli.folder / name / "mine.py" for name in ("old", "new"))
     for file, line in ((old, ""), (new, NEW)):
         file.parent.mkdir()
@@ -323,6 +308,9 @@ def test_a_new_candidate_is_trained_beside_the_trainer_and_joins_it_as_if_it_had
     world.forget()
     trainer = world.cli.start("train", "mine")
     wait_for(lambda: " learning " in trainer.complained, what="the trainer")
+    assert world.refused("replay", "mine") == (
+        "headrace: a trainer of mine is running: stop it, `headrace replay mine` puts another learner in its place"
+    )
     code, _, complained = world.call("replay", "mine", "--candidate", "tree")
     assert code == 2
     assert "unknown candidate 'tree' of mine; there are logistic" in complained
@@ -331,6 +319,7 @@ def test_a_new_candidate_is_trained_beside_the_trainer_and_joins_it_as_if_it_had
     assert trainer.process.poll() is None
     trainer.process.send_signal(signal.SIGTERM)
     assert trainer.finish() == 0
+    assert trainer.complained.count(" learning ") == 1
     world.cli.environment["HEADRACE_USE_CASES"] = str(old)
     world.produce(3_000, 4_000)
     world.run("train", "mine", "--until-end")
