@@ -2,7 +2,7 @@
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import polars as pl
 import pytest
@@ -185,6 +185,39 @@ def test_only_the_present_topic_is_read_and_rows_of_deleted_ones_are_counted(wri
     assert offsets_of(reader, 1) == []
     assert reader.last == {0: 4, 1: None, 2: None}
     assert reader.others == 30
+
+
+class Place(TypedDict):
+    """Where something is."""
+
+    room: str
+    floor: NotRequired[int]
+
+
+class Longer(TypedDict):
+    """A later schema of the same topic."""
+
+    key: str
+    at: int
+    note: str | None
+    where: Place | None
+
+
+def test_files_that_are_older_than_a_column_are_read_all_the_same(writer):
+    """What they lack is null."""
+    writer.commit([20, 0, 0])
+    later = Topic("rows", Longer, key="key", time="at")
+    columns = Columns(later)
+    table = Table(writer.store, "rows", columns.schema, keep_h=168)
+    table.own(writer.topic_id, [0])
+    event: Any = {"key": "k0", "at": 20, "note": "n", "where": {"room": "r"}}
+    table.append(columns.frame([event], writer.topic_id, Places([0], [20], [0])), {0: 20})
+    frame, at = Reader(writer.store, later, writer.topic_id, [0]).take(0, 0)
+    assert frame is not None
+    assert at > 20
+    first, *_, last = columns.events(frame)
+    assert first == {"key": "k0", "at": 0, "note": None, "where": None}
+    assert last == event
 
 
 def test_no_archive_is_a_sentence(tmp_path):
