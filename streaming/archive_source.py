@@ -213,6 +213,7 @@ class ArchiveSource(Source):
         return deque(found.values())
 
     def _report(self, merge: Merge) -> None:
-        offsets = merge.offsets
+        """Tell the progress; what was read ahead when Kafka takes over is as good as given out."""
+        offsets, total = merge.offsets, sum(then - self._first[place] for place, then in self._then.items())
         done = sum(min(offsets[place], then) - self._first[place] for place, then in self._then.items())
-        self._progress(done, sum(then - self._first[place] for place, then in self._then.items()))
+        self._progress(done if self._lanes else total, total)
