@@ -39,6 +39,7 @@ _NAMED: dict[str, str] = {
     "numpy.random._pcg64": "PCG64",
     "numpy.random._pickle": "__bit_generator_ctor __generator_ctor __randomstate_ctor",
     "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
+    "pydantic_core._pydantic_core": "TzInfo",  # of the moments that events hold
     "random": "Random",
     "statistics": "NormalDist",
     "river._river_rust.stats": (

@@ -1,6 +1,7 @@
 """The signed format and the allow-list: what is not ours is refused before it is unpickled."""
 
 import contextlib
+import datetime as dt
 import importlib
 import inspect
 import os
@@ -10,6 +11,7 @@ from itertools import islice
 import numpy as np
 import orjson
 import pytest
+from pydantic import TypeAdapter
 from river import base, compose, forest, linear_model, naive_bayes, preprocessing
 
 from streaming import sealed, unpickle
@@ -144,3 +146,9 @@ def test_the_list_of_river_classes_is_that_of_the_installed_river():
 def test_the_header_is_plain_json():
     head = sealed.seal({"kind": "claim"}, b"", KEY).split(b"\n")[1]
     assert orjson.loads(head)["kind"] == "claim"
+
+
+def test_a_moment_of_an_event_comes_back_from_a_profile():
+    for text in (b'"2026-01-01T00:00:00Z"', b'"2026-01-01T00:00:00+02:00"'):
+        moment = TypeAdapter(dt.datetime).validate_json(text)
+        assert unpickle.loads(pickle.dumps(moment, 5), unpickle.allowed_names()) == moment
