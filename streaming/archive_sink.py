@@ -66,7 +66,8 @@ class Sink:
     def verify(self) -> None:
         """See whether somebody else has archived our partitions since our last commit: `Fenced` when so."""
         self.table.look(self._id)
-        self.table.settle()
+        if self.table.settle():
+            self._frozen = None  # it is in, though the answer was lost
 
     @property
     def archived(self) -> dict[int, int]:

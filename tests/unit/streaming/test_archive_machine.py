@@ -160,8 +160,11 @@ class Archiving(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """One more copy archives the rest; then each offset is a row or a dead letter, and no row is there twice."""
-        if not hasattr(self, "folder"):
-            return
+        if hasattr(self, "folder"):
+            with self.folder:
+                self._archive_the_rest()
+
+    def _archive_the_rest(self) -> None:
         last = self._start([0, 1])
         self._read(last, (1_000, 1_000))
         last.flush()
@@ -176,7 +179,6 @@ class Archiving(RuleBasedStateMachine):
             assert table.transaction_version(app_id("rows", ID, partition)) == (log[-1].offset() if log else None)
         bad = {f"rows/{p}/{m.offset()}" for p, log in self.log.items() for m in log if m.value() == b"{"}
         assert self.letters.keys == bad
-        self.folder.cleanup()
 
     def _start(self, partitions: list[int]) -> Sink:
         letters: Any = self.letters

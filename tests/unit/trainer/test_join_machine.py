@@ -197,4 +197,4 @@ class Joining(RuleBasedStateMachine):
 
 
 TestJoining = Joining.TestCase
-TestJoining.settings = steps(60, 15)
+TestJoining.settings = steps(200, 15)

@@ -346,4 +346,4 @@ class Protocol(RuleBasedStateMachine):
 
 
 TestProtocol = Protocol.TestCase
-TestProtocol.settings = steps(50, 20)
+TestProtocol.settings = steps(150, 20)
