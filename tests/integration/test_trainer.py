@@ -388,7 +388,7 @@ def test_a_full_disk_is_said_once_and_learning_goes_on(tmp_path, cli, small_disk
         (["train", "plan"], {"HEADRACE_MERGE_WAIT_S": "soon"}, 1, "HEADRACE_MERGE_WAIT_S"),
         (["train", "plan"], {"HEADRACE_KAFKA__PARTITIONS": "0"}, 1, "HEADRACE_KAFKA__PARTITIONS"),
         (["train", "plan"], {"HEADRACE_KAFKA__CONFIG": "{"}, 1, "HEADRACE_KAFKA__CONFIG"),
-        (["train", "plan"], {"HEADRACE_STORE": "ftp://x"}, 1, "HEADRACE_STORE must be"),
+        (["train", "plan"], {"HEADRACE_STORE": "ftp://x"}, 1, "HEADRACE_STORE: must be"),
         (["train", "plan"], {"HEADRACE_USE_CASES": "missing.py"}, 1, "there is no file missing.py"),
         (["train", "plan"], {"HEADRACE_USE_CASES": "broken.py"}, 1, "broken.py:3: NameError"),
         (["use-cases"], {"HEADRACE_USE_CASES": "syntax.py"}, 1, "syntax.py:1: "),
