@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from math import log1p
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 from river import compose, forest, linear_model, metrics, optim, preprocessing, tree
@@ -13,6 +13,7 @@ from streaming.usecase import Answer, Event, Features, Question, UseCase, View, 
 from usecases.telecom.catalog import CATALOG, MonthlyUse
 from usecases.telecom.customer import Customer, categories, given
 from usecases.telecom.events import CHURN, USAGE, PlanName, Region
+from usecases.telecom.reasons import reasons
 
 
 class ChurnFeatures(TypedDict):
@@ -78,6 +79,10 @@ class Churn(UseCase):
         x["overage"] = event["overage"] if "overage" in event else _overage(x)
         x["trend"] = event["trend"] if "trend" in event else _trend(x)
         return x
+
+    def explain(self, x: Features, prediction: bool) -> dict[str, Any]:  # noqa: ARG002  # the same for both
+        """What makes this customer likely to leave, the weightiest first; `usecases.telecom.reasons` says how."""
+        return {"reasons": [reason.sentence for reason in reasons(x)]}
 
 
 def numbers(x: Features) -> Features:

@@ -103,5 +103,5 @@ def test_they_are_rivers():
     assert not metric.works_with(linear_model.LinearRegression())
     rolling = utils.Rolling(PrecisionAtTop, window_size=2, share=0.5)
     for y, p in ((True, 0.9), (False, 0.8), (False, 0.1)):
-        rolling.update(y, p)  # type: ignore[operator]  # passed on to the metric
-    assert rolling.get() == 0.0
+        rolling.update(y, p)
+    assert rolling.get() == 0.0  # type: ignore[operator]  # passed on to the metric
