@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -144,7 +145,7 @@ class Loader:
         except Refused as error:
             return self._refuse(choice, error)
         if choice.pinned is not None:
-            model = Model(model.pointer, model.object, model.ask, model.taken_s, choice.pinned)
+            model = replace(model, pinned=choice.pinned)
         first = (name, choice.shard) not in self._models
         self._models[name, choice.shard] = model
         metrics.SNAPSHOT_SWAPS.labels(name).inc()

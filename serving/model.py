@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from streaming.asking import Ask, asking
+from streaming.asking import Ask, asking, confidence
 from streaming.snapshots import Pointer
 
 
@@ -20,11 +20,14 @@ class Model:
     """When the snapshot was taken, seconds since 1970."""
     pinned: int | None = None
     """The version that it is pinned as."""
+    confidence: float | None = None
+    """How often the answer is expected inside the intervals that it gives."""
 
     @classmethod
     def of(cls, pointer: Pointer, model: Any, *, object: str, pinned: int | None = None) -> "Model":  # noqa: A002
         """Prepare a model for being asked."""
-        return cls(pointer, object, asking(model), datetime.fromisoformat(pointer.time).timestamp(), pinned)
+        taken_s = datetime.fromisoformat(pointer.time).timestamp()
+        return cls(pointer, object, asking(model), taken_s, pinned, confidence(model))
 
 
 Models: TypeAlias = dict[tuple[str, str], Model]

@@ -96,6 +96,7 @@ class Predictor:
             "probabilities": prediction.probabilities,
             "source": "model",
             "id": name,
+            **interval_facts(model, prediction),
             "model": self.model_facts(model),
             **self.use_case.explain(x, prediction.value),
         }
@@ -150,3 +151,11 @@ class Predictor:
 
     def _names(self, request: dict[str, Any]) -> str:
         return ", ".join(name for name in self.schema.order if name not in request)
+
+
+def interval_facts(model: Model, prediction: Prediction) -> dict[str, Any]:
+    """The interval of a prediction that has one, and how often the answer is expected inside it."""
+    if prediction.interval is None:
+        return {}
+    low, high = prediction.interval
+    return {"interval": {"low": low, "high": high, "confidence": model.confidence}}

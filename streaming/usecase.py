@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from streaming.topics import Topic
+
+if TYPE_CHECKING:
+    from streaming.settings import Settings
 
 Event: TypeAlias = dict[str, Any]
 Features: TypeAlias = dict[str, Any]
@@ -96,6 +99,11 @@ class UseCase:
         super().__init_subclass__(**kwargs)
         if not cls.__dict__.get("name"):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+
+    @classmethod
+    def configured(cls, settings: "Settings") -> "UseCase":  # noqa: ARG003  # most have no settings of their own
+        """The use case by the settings: what the registry makes of the class."""
+        return cls()
 
     @classmethod
     def handlers(cls) -> dict[str, list[Handler]]:

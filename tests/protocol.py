@@ -41,6 +41,10 @@ class Tape(base.Clusterer):
     def __init__(self) -> None:
         self.heard: list[tuple[str, float]] = []
 
+    @property
+    def centers(self) -> dict[int, Any]:
+        return {}
+
     def learn_one(self, x: Any) -> None:
         self.heard.append((x["at"], x["time"]))
 

@@ -4,18 +4,24 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, TypeAlias
 
-from river import base, metrics
+from river import base, metrics, utils
 
+from streaming.asking import (
+    Ask,
+    Prediction,
+    asking_interval,
+    asking_likeliest,
+    confidence,
+    label_is_likeliest,
+    last_step,
+)
+from streaming.scoring import Reads, bare, metric_name, reads
 from streaming.usecase import Features, Label, UseCase
 
-
-class Prediction(NamedTuple):
-    """What a candidate said: a label or a number, and the probabilities where a metric asks for them."""
-
-    value: Any
-    probabilities: dict[Any, float] | None = None
+Score: TypeAlias = Callable[[Label | None, Prediction, Features], None]
 
 
 class Scores:
@@ -24,28 +30,29 @@ class Scores:
     def __init__(self, use_case: type[UseCase]) -> None:
         """Start with empty metrics."""
         self.life = use_case.metrics()
-        self.rolling = use_case.metrics()
-        self.window: deque[tuple[Label, Prediction]] = deque()
+        self.rolling = [metric for metric in use_case.metrics() if not isinstance(metric, utils.Rolling)]
+        self.window: deque[tuple[Any, ...]] = deque()
+        """What to take back: label and prediction (and x, where a metric reads it); of a clusterer what it was fed."""
         self.size = use_case.window
         self.definition = [*(_define(metric) for metric in self.life), str(self.size)]
         self.answers = 0
 
     def values(self) -> dict[str, float | None]:
-        """Every metric by River's name, and `rolling_<name>`; None where it is not a finite number."""
-        if not self.answers:
-            return {name: None for m in self.life for name in (type(m).__name__, f"rolling_{type(m).__name__}")}
-        pairs = zip(self.life, self.rolling, strict=True)
-        return {
-            name: _finite(metric)
-            for life, rolling in pairs
-            for name, metric in ((type(life).__name__, life), (f"rolling_{type(life).__name__}", rolling))
-        }
+        """Every metric by its name, and `rolling_<name>`; None where it is not a finite number."""
+        rolling = {metric_name(metric): metric for metric in self.rolling}
+        found: dict[str, float | None] = {}
+        for metric in self.life:
+            name = metric_name(metric)
+            found[name] = _finite(metric) if self.answers else None
+            if name in rolling:
+                found[f"rolling_{name}"] = _finite(rolling[name]) if self.answers else None
+        return found
 
 
 def _define(metric: Any) -> str:
-    """A metric's class and plain parameters."""
-    plain = {k: v for k, v in metric._get_params().items() if isinstance(v, int | float | str | None)}  # noqa: SLF001
-    return f"{type(metric).__name__}{plain}"
+    """A metric's name, class and plain parameters."""
+    plain = {k: v for k, v in bare(metric)._get_params().items() if isinstance(v, int | float | str | None)}  # noqa: SLF001
+    return f"{metric_name(metric)}{plain}"
 
 
 def _finite(metric: Any) -> float | None:
@@ -53,6 +60,7 @@ def _finite(metric: Any) -> float | None:
     if not math.isfinite(value):
         return None
     # Averages over classes run over a set: their last digits depend on its order, which a restart may change.
+    metric = bare(metric)
     by_class = isinstance(metric, metrics.base.MultiClassMetric) and not isinstance(metric, metrics.Accuracy)
     return float(f"{value:.12g}") if by_class else value
 
@@ -74,65 +82,86 @@ class Candidate:
         return cls(name, model, repr(model), Scores(use_case))
 
 
-def scorer(scores: Scores) -> Callable[[Label, Prediction], None]:
-    """What scores one answer: (y, prediction); like River, a prediction that says nothing is not scored."""
-    slots = [0 if getattr(metric, "requires_labels", True) else 1 for metric in scores.life]
-    updates = [
-        (metric.update, slot)
-        for pair in (scores.life, scores.rolling)
-        for metric, slot in zip(pair, slots, strict=True)
-    ]
-    reverts = [(metric.revert, slot) for metric, slot in zip(scores.rolling, slots, strict=True)]
+def scorer(candidate: Candidate) -> Score:
+    """What scores one answer: (y, prediction, x); like River, a prediction that says nothing is not scored."""
+    scores = candidate.scores
+    if reads(scores.life[0]) is Reads.CENTERS:
+        return partial(_score_cluster, candidate.model, scores)
+    updates = [_told(metric, metric.update) for metric in (*scores.life, *scores.rolling)]
+    reverts = [_told(metric, metric.revert) for metric in scores.rolling]
+    by_x = any(reads(metric) is Reads.X for metric in scores.life)
     window, size = scores.window, scores.size
 
-    def score(y: Label, prediction: Prediction) -> None:
+    def score(y: Label | None, prediction: tuple[Any, ...], x: Features) -> None:
         if prediction[0] is None:
             return
         scores.answers += 1
+        if by_x:
+            prediction = (*prediction, (prediction[0], x))
         for update, slot in updates:
-            update(y, prediction[slot])
+            if (said := prediction[slot]) is not None:
+                update(y, said)
         window.append((y, prediction))
         if len(window) > size:
             old_y, old = window.popleft()
             for revert, slot in reverts:
-                revert(old_y, old[slot])
+                if (said := old[slot]) is not None:
+                    revert(old_y, said)
 
     return score
 
 
-def predictor(candidate: Candidate) -> Callable[[Features], Prediction]:
+_SLOTS = {Reads.VALUE: 0, Reads.PROBABILITIES: 1, Reads.INTERVAL: 2, Reads.X: 3}
+
+
+def _told(metric: Any, method: Callable[..., None]) -> tuple[Callable[[Any, Any], None], int]:
+    """The metric's method as (y, what it reads), and where in a prediction that is."""
+    what = reads(metric)
+    return (lambda y, said: method(y, *said)) if what is Reads.X else method, _SLOTS[what]
+
+
+def _score_cluster(model: Any, scores: Scores, _y: Label | None, prediction: Prediction, x: Features) -> None:
+    """How well the cluster fits, by the centers as they are before the model learns x."""
+    centers, cluster = last_step(model).centers, prediction.value
+    if cluster not in centers or len(centers) < 2:
+        return
+    inside = model.transform_one(x) if hasattr(model, "transform_one") else x
+    scores.answers += 1
+    fed = (inside, cluster, _those_read(inside, cluster, centers))
+    for metric in (*scores.life, *scores.rolling):
+        metric.update(inside, cluster, centers)
+    scores.window.append(fed)
+    if len(scores.window) > scores.size:
+        old = scores.window.popleft()
+        for metric in scores.rolling:
+            metric.revert(*old)
+
+
+def _those_read(x: Features, cluster: int, centers: dict[int, Features]) -> dict[int, Features]:
+    """Of many centers those that decide River's Silhouette: the point's own, and the two that are farthest from it."""
+    farthest = sorted(centers, key=lambda at: utils.math.minkowski_distance(centers[at], x, 2))[-2:]
+    return {at: dict(centers[at]) for at in dict.fromkeys((cluster, *farthest))}
+
+
+def predictor(candidate: Candidate) -> Ask:
     """The cheapest call that gives all that the candidate's metrics need: x -> Prediction.
 
     Labels come from `predict_one` and probabilities from `predict_proba_one`, as in `river.evaluate`; where both are
     wanted and River derives the one from the other, the model is asked once.
     """
-    model = candidate.model
-    by_label = [getattr(metric, "requires_labels", True) for metric in candidate.scores.life]
-    if all(by_label) or not isinstance(_last_step(model), base.Classifier):
+    model, wanted = candidate.model, {reads(metric) for metric in candidate.scores.life}
+    last = last_step(model)
+    if Reads.INTERVAL in wanted and confidence(model) is not None:
+        return asking_interval(model)
+    if Reads.PROBABILITIES not in wanted or not isinstance(last, base.Classifier):
         predict_one = model.predict_one
-        return lambda x: _prediction(Prediction, (predict_one(x), None))
-    if any(by_label) and not _label_is_likeliest(model):
+        return lambda x: _prediction(Prediction, (predict_one(x), None, None))
+    if wanted & {Reads.VALUE, Reads.X} and not label_is_likeliest(last):
         return lambda x: Prediction(model.predict_one(x), model.predict_proba_one(x))
-
-    def both(x: Features) -> Prediction:
-        probabilities = model.predict_proba_one(x)
-        if not probabilities:
-            return Prediction(None)
-        return Prediction(max(probabilities, key=probabilities.get), probabilities)
-
-    return both
+    return asking_likeliest(model)
 
 
 _prediction = tuple.__new__  # a named tuple's own constructor takes twice as long
-
-
-def _last_step(model: Any) -> Any:
-    steps = getattr(model, "steps", None)
-    return _last_step(list(steps.values())[-1]) if steps else model
-
-
-def _label_is_likeliest(model: Any) -> bool:
-    return type(_last_step(model)).predict_one is base.Classifier.predict_one
 
 
 def teacher(candidate: Candidate) -> Callable[[Features, Label | None], None]:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from streaming.asking import Prediction
 from streaming.codec import to_text
 from streaming.errors import BadRecord, HeadraceError
 from streaming.merge import Dead, Moment, Place, Record
+from streaming.scoring import Reads, metric_name, reads
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
-from trainer.candidates import Candidate, Prediction, predictor, scorer, teacher
+from trainer.candidates import Candidate, predictor, scorer, teacher
 from trainer.join import Join, Open
 
 
@@ -71,6 +73,7 @@ class Learner:
         self._make_profile: Callable[[], Any] | None = type(use_case).profile
         self._most_profiles = type(use_case).most_profiles
         self._metric = type(use_case).metric()
+        self._clusters = reads(self._metric) is Reads.CENTERS
         self._uses: dict[type, Callable[[Any, int], None]] = {
             Example: self._example,
             Question: self._ask,
@@ -83,7 +86,7 @@ class Learner:
         if not alive:
             reasons = "; ".join(f"{c.name}: {c.failed}" for c in self.state.candidates.values())
             raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
-        self._pool = [(c, predictor(c), scorer(c.scores), teacher(c)) for c in alive]
+        self._pool = [(c, predictor(c), scorer(c), teacher(c)) for c in alive]
 
     def process(self, moment: Moment) -> list[Dead]:
         """Use every event of one moment in its order; events that a handler cannot use come back as dead letters."""
@@ -122,7 +125,7 @@ class Learner:
     @property
     def champion(self) -> str | None:
         """The best candidate by the rolling metric; the first in the use case's order where they are equal."""
-        name = f"rolling_{type(self._metric).__name__}"
+        name = f"rolling_{metric_name(self._metric)}"
         values = {c.name: c.scores.values()[name] for c, *_ in self._pool}
         known = {candidate: value for candidate, value in values.items() if value is not None}
         if not known:
@@ -182,8 +185,8 @@ class Learner:
             counts.answers += 1
         for candidate, predict, score, learn in self._pool:
             try:
-                if y is not None:
-                    score(y, predict(x))
+                if y is not None or self._clusters:
+                    score(y, predict(x), x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
                 self._fail(candidate, error)
@@ -246,7 +249,7 @@ class Learner:
             try:
                 said = predictions.get(candidate.name)
                 if said is not None and y is not None:
-                    score(y, said)
+                    score(y, said, x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error)

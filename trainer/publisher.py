@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from streaming.control import read_latest
 from streaming.errors import HeadraceError
 from streaming.failpoints import failpoint
+from streaming.scoring import metric_name
 from streaming.settings import Kafka
 from streaming.snapshots import Pointer, seal_model
 from streaming.store import Store
@@ -87,7 +88,7 @@ class Publisher:
 
     def _point(self, candidate: Candidate, progress: Progress) -> Pointer:
         self._n += 1
-        values, metric = candidate.scores.values(), type(candidate.scores.life[0]).__name__
+        values, metric = candidate.scores.values(), metric_name(candidate.scores.life[0])
         return Pointer(
             use_case=self._use_case,
             shard=self._shard,

@@ -47,12 +47,15 @@ class SnapshotModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """`prediction`, and for a classifier `probability_<label>` for each label it knows."""
+        """`prediction`; for a classifier `probability_<label>` for each label it knows; `interval_low` and `_high`."""
         frame = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(model_input)
         rows = [self._answer(row) for row in frame.to_dict("records")]
         labels = dict.fromkeys(label for row in rows for label in row.probabilities or ())
         columns = {"prediction": [row.value for row in rows]}
         columns |= {f"probability_{at}": [(row.probabilities or {}).get(at, 0.0) for row in rows] for at in labels}
+        if any(row.interval for row in rows):
+            for at, bound in enumerate(("interval_low", "interval_high")):
+                columns[bound] = [row.interval and row.interval[at] for row in rows]
         return pd.DataFrame(columns, index=frame.index)
 
     def _answer(self, row: dict[Any, Any]) -> Prediction:

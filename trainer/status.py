@@ -8,6 +8,7 @@ import orjson
 from confluent_kafka import Producer
 
 from streaming.codec import to_text
+from streaming.scoring import metric_name
 from streaming.topics import STATUS
 from trainer.learner import Learner, as_numbers
 
@@ -21,7 +22,7 @@ def learner_facts(learner: Learner) -> dict[str, Any]:
         **as_numbers(state.counts),
         "pending": len(state.join.open),
         "champion": learner.champion,
-        "metric": type(kind.metric()).__name__,
+        "metric": metric_name(kind.metric()),
         "bigger_is_better": bool(kind.metric().bigger_is_better),
         "candidates": {name: c.scores.values() for name, c in state.candidates.items()},
         "failed": {name: c.failed for name, c in state.candidates.items() if c.failed},

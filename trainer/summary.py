@@ -5,6 +5,7 @@ from typing import Any
 
 from streaming import shards
 from streaming.merge import Place
+from streaming.scoring import metric_name
 from trainer.learner import Learner, as_numbers
 from trainer.saver import by_topic
 
@@ -23,7 +24,7 @@ def summary(learned: Sequence[Learned]) -> dict[str, Any]:
     facts = [_facts(one) for one, _ in learned]
     candidates = facts[0]["candidates"] if len(facts) == 1 else shards.averaged(facts)
     metric = type(learner.use_case).metric()
-    rolling = f"rolling_{type(metric).__name__}"
+    rolling = f"rolling_{metric_name(metric)}"
     champion = learner.champion if len(facts) == 1 else shards.best(candidates, rolling, bigger=metric.bigger_is_better)
     return {
         "use_case": learner.use_case.name,

@@ -20,9 +20,9 @@ def load_use_cases(settings: Settings) -> dict[str, UseCase]:
     """Every use case by name; a mistake in a file is a sentence with file, line and what was wanted."""
     found: dict[str, UseCase] = {}
     for module in BUILT_IN:
-        _add(found, importlib.import_module(module))
+        _add(found, importlib.import_module(module), settings)
     for source in filter(None, (part.strip() for part in settings.use_cases.split(","))):
-        _add(found, _load(source))
+        _add(found, _load(source), settings)
     _check_topics(found)
     return found
 
@@ -41,10 +41,18 @@ def topics_of(use_cases: dict[str, UseCase]) -> dict[str, Topic]:
 
 
 def modules_of(use_case: UseCase) -> list[ModuleType]:
-    """The modules whose classes and functions its state may hold: its own, its profile's, those of its domain."""
+    """The modules whose classes and functions its state may hold.
+
+    They are its own, its profile's, those of its domain, and what its own module has imported from `usecases`.
+    """
     classes = [cls for cls in type(use_case).__mro__ if issubclass(cls, UseCase) and cls is not UseCase]
     own = {cls.__module__ for cls in classes} | {getattr(type(use_case).profile, "__module__", "")}
-    domains = tuple(f"{name.rpartition('.')[0]}." for name in own if name.startswith("usecases."))
+    domains = tuple(
+        f"{name.rpartition('.')[0]}." for name in own if name.startswith("usecases.") and name.count(".") > 1
+    )
+    values = [value for name in own & sys.modules.keys() for value in vars(sys.modules[name]).values()]
+    used = {str(getattr(value, "__module__", "")) for value in values} - {__name__}
+    own |= {name for name in used if name.startswith("usecases.")}
     return [module for name, module in list(sys.modules.items()) if name in own or name.startswith(domains)]
 
 
@@ -82,7 +90,7 @@ def _where(error: Exception, source: str) -> str:
     return f"{place}: {type(error).__name__}: {error}"
 
 
-def _add(found: dict[str, UseCase], module: ModuleType) -> None:
+def _add(found: dict[str, UseCase], module: ModuleType, settings: Settings) -> None:
     classes = [
         value
         for value in vars(module).values()
@@ -96,7 +104,7 @@ def _add(found: dict[str, UseCase], module: ModuleType) -> None:
         if cls.name in found:
             raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {type(found[cls.name]).__module__}")
         _check(cls, place)
-        found[cls.name] = cls()
+        found[cls.name] = cls.configured(settings)
 
 
 def _line(cls: type) -> int:
@@ -143,13 +151,17 @@ def _check_handlers(cls: type[UseCase], refuse: Any) -> None:
 def _check_models(cls: type[UseCase], refuse: Any) -> None:
     from river import base, metrics
 
+    from streaming.scoring import bare
+
     try:
         made = cls.metrics()
     except Exception as error:  # noqa: BLE001  # a user's function may raise anything
         raise refuse(f".metric or .reported cannot be made: {type(error).__name__}: {error}") from None
     for metric in made:
-        if not isinstance(metric, metrics.base.Metric):
+        if not isinstance(bare(metric), metrics.base.Metric | metrics.base.ClusteringMetric):
             raise refuse(f".metric must make a River metric, got {metric!r}")
+    if bare(made[0]) is not made[0]:
+        raise refuse(f".metric must be a plain metric (its window is .window), got Rolling of {made[0]!r}")
     for name, factory in cls.candidates.items():
         try:
             model = factory()
@@ -158,8 +170,22 @@ def _check_models(cls: type[UseCase], refuse: Any) -> None:
         if not isinstance(model, base.Estimator):
             raise refuse(f".candidates[{name!r}] must make a River model, got {model!r}")
         for metric in made:
-            if not metric.works_with(model):
-                raise refuse(f".candidates[{name!r}] cannot be measured by {type(metric).__name__}")
+            reason = _cannot_measure(metric, model)
+            if reason:
+                raise refuse(f".candidates[{name!r}] {reason}")
+
+
+def _cannot_measure(metric: Any, model: Any) -> str | None:
+    """Why this metric cannot measure this model."""
+    from streaming.asking import last_step
+    from streaming.scoring import Reads, reads
+
+    measure, last = type(metric).__name__, last_step(model)
+    if reads(metric) is not Reads.CENTERS:
+        return None if metric.works_with(model) else f"cannot be measured by {measure}"
+    if not metric.works_with(last):
+        return f"cannot be measured by {measure}"
+    return None if hasattr(last, "centers") else f"tells no centers: {measure} measures by them"
 
 
 def _check_topics(use_cases: dict[str, UseCase]) -> None:

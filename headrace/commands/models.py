@@ -56,6 +56,7 @@ def command(
 
 
 def _list(settings: Settings, use_case: "UseCase", *, as_json: bool) -> None:
+    from streaming.scoring import metric_name
     from streaming.versions import best_first, open_versions
 
     metric = type(use_case).metric()
@@ -63,12 +64,12 @@ def _list(settings: Settings, use_case: "UseCase", *, as_json: bool) -> None:
     found = best_first(versions.all(), bigger_is_better=bool(metric.bigger_is_better))
     rows = [_row(versions, one) for one in found]
     if as_json:
-        typer.echo(json.dumps({"use_case": use_case.name, "metric": type(metric).__name__, "models": rows}))
+        typer.echo(json.dumps({"use_case": use_case.name, "metric": metric_name(metric), "models": rows}))
         return
     if not found:
         typer.echo(f"no version of {use_case.name} is registered yet")
     shown = [one for at, one in enumerate(found) if at < _SHOWN or one.aliases]
-    for line in _table(shown, type(metric).__name__):
+    for line in _table(shown, metric_name(metric)):
         typer.echo(line)
     if shown:
         typer.echo(f"{rows[0]['version_url']} shows the first" + _rest(len(found) - len(shown)))

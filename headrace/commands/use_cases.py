@@ -9,6 +9,7 @@ import typer
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """List the use cases: the project's own and those that HEADRACE_USE_CASES names."""
     from producers.sources import source_for
+    from streaming.scoring import metric_name
     from streaming.settings import load_settings
     from usecases.registry import load_use_cases
 
@@ -17,7 +18,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON l
             "name": use_case.name,
             "about": (type(use_case).__doc__ or "").strip().split("\n")[0],
             "topics": [topic.name for topic in use_case.topics],
-            "metric": type(type(use_case).metric()).__name__,
+            "metric": metric_name(type(use_case).metric()),
             "candidates": list(use_case.candidates),
             "simulator": source.name if (source := source_for(t.name for t in use_case.topics)) else None,
         }

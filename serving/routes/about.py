@@ -12,6 +12,7 @@ from serving.records import Records, seconds_between
 from serving.reply import reply
 from serving.state import State
 from streaming.control import is_recent
+from streaming.scoring import metric_name, metric_names
 from streaming.usecase import UseCase
 
 _COUNTS = ("learned", "events", "questions", "answers", "pending", "expired", "late", "duplicates", "dead")
@@ -60,8 +61,8 @@ def router(state: State) -> APIRouter:
 def learning_facts(records: Records, use_case: UseCase) -> dict[str, Any]:
     """What the trainer last said of its learning; zeros and nulls when it never said anything."""
     status = records.status(use_case.name) or {}
-    names = [type(metric).__name__ for metric in type(use_case).metrics()]
-    nothing = dict.fromkeys([*names, *(f"rolling_{name}" for name in names)])
+    names = metric_names(type(use_case))
+    nothing = dict.fromkeys(names)
     return {
         "use_case": use_case.name,
         **{count: status.get(count, 0) for count in _COUNTS},
@@ -106,7 +107,7 @@ def _declaration(records: Records, use_case: UseCase) -> dict[str, Any]:
     return {
         "topics": [topic.name for topic in kind.topics],
         "candidates": list(kind.candidates),
-        "metric": type(kind.metric()).__name__,
+        "metric": metric_name(kind.metric()),
         "horizon_seconds": kind.horizon.total_seconds(),
         "training": {
             "enabled": records.training_wanted(use_case.name),

@@ -14,6 +14,7 @@ from serving.reply import reply
 from serving.state import State, until
 from streaming.errors import Unavailable
 from streaming.pins import pin_key, pin_record
+from streaming.scoring import metric_name
 from streaming.topics import CONTROL
 from streaming.usecase import UseCase
 from streaming.versions import Version, best_first, model_name
@@ -73,7 +74,7 @@ def listing(state: State, use_case: UseCase) -> dict[str, Any]:
         registered = model_name(name, shard)
         versions = best_first(state.versions.all(registered), bigger_is_better=bool(metric.bigger_is_better))
         models += [_facts(state, registered, version) | ({"shard": shard} if shard else {}) for version in versions]
-    return {"metric": type(metric).__name__, "pinned": pin and pin.version, "models": models}
+    return {"metric": metric_name(metric), "pinned": pin and pin.version, "models": models}
 
 
 def _facts(state: State, registered: str, version: Version) -> dict[str, Any]:
