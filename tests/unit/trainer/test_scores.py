@@ -131,7 +131,7 @@ def test_a_clusterer_is_scored_before_it_learns_in_the_space_that_it_sees():
         return compose.FuncTransformer(halved) | cluster.KMeans(n_clusters=4, halflife=0.5, seed=3)
 
     found = run(use_case(metrics.Silhouette, model=model), rows(300))
-    alone, whole, window, rolling = model(), metrics.Silhouette(), deque[tuple](), metrics.Silhouette()
+    alone, whole, window, rolling = model(), metrics.Silhouette(), deque[tuple[object, ...]](), metrics.Silhouette()
     for x, _ in rows(300):
         at, centers = alone.predict_one(x), alone["KMeans"].centers
         if at in centers:
