@@ -20,6 +20,7 @@ COMMANDS = (
     "train",
     "serve",
     "archive",
+    "new",
     "evaluate",
     "replay",
     "training",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
+from streaming.errors import BadRecord
 from streaming.topics import Topic
 
 if TYPE_CHECKING:
@@ -60,6 +61,18 @@ def on(topic: Topic) -> Callable[[Handler], Handler]:
         return handler
 
     return mark
+
+
+def given(names: Iterable[str], event: Event, view: View) -> Features:
+    """The named features, each from the event or request that has it, else from the view of its key.
+
+    >>> given(("km", "usual_km"), {"km": 3.0, "shop": "A"}, {"usual_km": 2.5})
+    {'km': 3.0, 'usual_km': 2.5}
+    """
+    try:
+        return {name: event[name] if name in event else view[name] for name in names}
+    except KeyError as missing:
+        raise BadRecord(f"{missing.args[0]} is missing, and nothing is known of its key") from None
 
 
 class UseCase:

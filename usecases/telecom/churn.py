@@ -9,9 +9,10 @@ from pydantic import Field
 from river import compose, forest, linear_model, metrics, optim, preprocessing, tree
 from typing_extensions import TypedDict
 
-from streaming.usecase import Answer, Event, Features, Question, UseCase, View, on
+from streaming.usecase import Answer, Event, Features, Question, UseCase, View, given, on
+from usecases.ranking import LiftAtTop
 from usecases.telecom.catalog import CATALOG, MonthlyUse
-from usecases.telecom.customer import Customer, categories, given
+from usecases.telecom.customer import Customer, categories
 from usecases.telecom.events import CHURN, USAGE, PlanName, Region
 from usecases.telecom.reasons import reasons
 
@@ -45,7 +46,7 @@ class Churn(UseCase):
     profile = Customer
     request = ChurnFeatures
     metric = lambda: metrics.ROCAUC(n_thresholds=101)  # type: ignore[no-untyped-call]  # noqa: E731
-    reported = (metrics.F1, metrics.LogLoss)
+    reported = (metrics.F1, metrics.LogLoss, LiftAtTop)
     horizon = timedelta(days=30)
     unanswered = False
     candidates = {  # declared once, read only

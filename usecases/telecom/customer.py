@@ -1,12 +1,10 @@
 """A customer's last thirty days of use: the profile that the telecom use cases share."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
 from copy import copy
 from typing import get_args
 
-from streaming.errors import BadRecord
-from streaming.usecase import Event, Features, View
+from streaming.usecase import Event, Features
 from usecases.telecom.events import PlanName, Region
 
 MONTH = 30
@@ -116,14 +114,6 @@ class Customer:
             self.data_gb[at] = event["data_gb"]
             self.minutes[at] = event["minutes"]
             self.sms[at] = event["sms"]
-
-
-def given(names: Iterable[str], event: Event, view: View) -> Features:
-    """The named features, each from the event or request that has it, else from the customer's view."""
-    try:
-        return {name: event[name] if name in event else view[name] for name in names}
-    except KeyError as missing:
-        raise BadRecord(f"{missing.args[0]} is missing, and nothing is known of this customer") from None
 
 
 def categories(x: Features) -> Features:

@@ -8,10 +8,11 @@ from pydantic import Field
 from river import compose, forest, linear_model, metrics, multiclass, optim, preprocessing, tree
 from typing_extensions import TypedDict
 
-from streaming.usecase import Event, Example, Features, UseCase, View, on
+from streaming.usecase import Event, Example, Features, UseCase, View, given, on
 from usecases.telecom.catalog import CATALOG, MonthlyUse, cheapest, costs
-from usecases.telecom.customer import Customer, categories, given
+from usecases.telecom.customer import Customer, categories
 from usecases.telecom.events import USAGE, PlanName, Region
+from usecases.telecom.regret import CostRegret
 
 
 class PlanFeatures(TypedDict):
@@ -39,7 +40,7 @@ class Plan(UseCase):
     profile = Customer
     request = PlanFeatures
     metric = metrics.MacroF1
-    reported = (metrics.Accuracy,)
+    reported = (metrics.Accuracy, CostRegret)
     candidates = {  # declared once, read only
         "logistic": lambda: (
             compose.FuncTransformer(numbers)

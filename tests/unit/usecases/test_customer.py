@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from streaming.errors import BadRecord
 from streaming.usecase import Event
-from usecases.telecom.customer import Customer, categories, given
+from usecases.telecom.customer import Customer, categories
 
 START = dt.date(2026, 1, 1)
 
@@ -155,17 +154,6 @@ def test_weeks_with_late_and_repeated_days():
 def test_nothing_seen():
     """A customer of whom nothing is known has an empty view."""
     assert Customer().view() == {}
-
-
-def test_given_prefers_the_event():
-    """A feature in the request wins over the view."""
-    assert given(["a", "b"], {"a": 1}, {"a": 2, "b": 3}) == {"a": 1, "b": 3}
-
-
-def test_given_names_what_is_missing():
-    """A feature that is in neither is named."""
-    with pytest.raises(BadRecord, match=r"^avg_sms is missing"):
-        given(["a", "avg_sms"], {"a": 1}, {})
 
 
 def test_categories():

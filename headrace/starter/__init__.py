@@ -1,0 +1,1 @@
+"""What `headrace new` begins a use case with."""
