@@ -1,6 +1,7 @@
 """The learner: one moment of events in, a changed state out. No clock, no socket: every runner executes this code."""
 
 import pickle
+import sysconfig
 import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from streaming.scoring import Reads, metric_name, reads
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, predictor, scorer, teacher
 from trainer.join import Join, Open
+
+_LIBRARIES = tuple(sysconfig.get_paths()[part] for part in ("stdlib", "purelib", "platlib"))
 
 
 @dataclass
@@ -335,6 +338,9 @@ def _check(outcome: Any) -> None:
 
 
 def _last_line(error: Exception) -> str:
+    """The error and the last line of the use case's own code on its way; of a library's where there is none."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    own = [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith(_LIBRARIES)]
+    last = (own or frames)[-1:]
+    where = "".join(f" ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in last)
     return f"{type(error).__name__}: {error}{where}"

@@ -3,15 +3,14 @@
 import importlib
 import importlib.util
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from streaming.errors import HeadraceError, WrongUsage
 from streaming.settings import Settings
 from streaming.topics import Topic
 from streaming.usecase import UseCase
+from usecases import declaration, lines
 
 BUILT_IN = ("usecases.telecom.plan", "usecases.telecom.churn")
 
@@ -22,8 +21,9 @@ def load_use_cases(settings: Settings) -> dict[str, UseCase]:
     for module in BUILT_IN:
         _add(found, importlib.import_module(module), settings)
     for source in filter(None, (part.strip() for part in settings.use_cases.split(","))):
-        _add(found, _load(source), settings)
-    _check_topics(found)
+        for use_case in _add(found, _load(source), settings):
+            declaration.check_stored(type(use_case), modules_of(use_case))
+    declaration.check_agreement(found.values())
     return found
 
 
@@ -58,10 +58,7 @@ def modules_of(use_case: UseCase) -> list[ModuleType]:
 
 def _load(source: str) -> ModuleType:
     if not source.endswith(".py"):
-        try:
-            return importlib.import_module(source)
-        except Exception as error:  # noqa: BLE001  # a user's module may raise anything
-            raise HeadraceError(f"HEADRACE_USE_CASES: {_where(error, source)}") from None
+        return _import(source)
     path = Path(source).expanduser().resolve()
     if not path.is_file():
         raise HeadraceError(f"HEADRACE_USE_CASES: there is no file {source}")
@@ -76,122 +73,46 @@ def _load(source: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  # a user's file may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a user's file may raise anything
         raise HeadraceError(f"HEADRACE_USE_CASES: {_where(error, str(path))}") from None
     return module
 
 
-def _where(error: Exception, source: str) -> str:
+def _import(name: str) -> ModuleType:
+    try:
+        spec = importlib.util.find_spec(name)
+    except ImportError:
+        spec = None
+    if spec is None:
+        raise HeadraceError(f"HEADRACE_USE_CASES: there is no module {name} (a path to a file ends in .py)")
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
+        raise HeadraceError(f"HEADRACE_USE_CASES: {_where(error, spec.origin or name)}") from None
+
+
+def _where(error: BaseException, file: str) -> str:
     """The mistake with the last line inside the user's own file."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
-    place = f"{source}:{lines[-1].lineno}" if lines else source
-    return f"{place}: {type(error).__name__}: {error}"
+    return f"{lines.of_error(error, file)}: {type(error).__name__}: {error}"
 
 
-def _add(found: dict[str, UseCase], module: ModuleType, settings: Settings) -> None:
+def _add(found: dict[str, UseCase], module: ModuleType, settings: Settings) -> list[UseCase]:
+    """Check what a module declares and keep it; tells what that is."""
     classes = [
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, UseCase) and value.__module__ == module.__name__
     ]
-    where = module.__file__ or module.__name__
     if not classes:
+        where = module.__file__ or module.__name__
         raise HeadraceError(f"{where}: no class derived from streaming.usecase.UseCase is defined here")
     for cls in classes:
-        place = f"{where}:{_line(cls)}"
+        declaration.check(cls)
         if cls.name in found:
-            raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {type(found[cls.name]).__module__}")
-        _check(cls, place)
+            other = lines.of_class(type(found[cls.name]))
+            place = lines.of_class(cls, "name")
+            raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {other}: choose another with `name = …`")
         found[cls.name] = cls.configured(settings)
-
-
-def _line(cls: type) -> int:
-    import inspect
-
-    try:
-        return inspect.getsourcelines(cls)[1]
-    except (OSError, TypeError):
-        return 0
-
-
-def _check(cls: type[UseCase], place: str) -> None:
-    """Refuse a declaration that could only fail later, in the middle of a stream."""
-
-    def refuse(what: str) -> HeadraceError:
-        return HeadraceError(f"{place}: {cls.__name__}{what}")
-
-    if not cls.topics or not all(isinstance(topic, Topic) for topic in cls.topics):
-        raise refuse(f".topics must be a list of Topic, got {cls.topics!r}")
-    for topic in cls.topics:
-        missing = {topic.key, topic.time} - set(topic.schema.__annotations__)
-        if missing:
-            raise refuse(f": topic {topic.name} has no field {min(missing)!r} in {topic.schema.__name__}")
-    _check_handlers(cls, refuse)
-    for limit in ("most_profiles", "most_open"):
-        if not isinstance(getattr(cls, limit), int) or getattr(cls, limit) < 1:
-            raise refuse(f".{limit} must be a whole number of at least 1, got {getattr(cls, limit)!r}")
-    if not hasattr(cls, "metric"):
-        raise refuse(".metric is missing: a function that makes a River metric")
-    if not cls.candidates:
-        raise refuse(".candidates must name at least one River model")
-    _check_models(cls, refuse)
-
-
-def _check_handlers(cls: type[UseCase], refuse: Any) -> None:
-    declared = {topic.name for topic in cls.topics}
-    for name, handlers in cls.handlers().items():
-        if name not in declared:
-            raise refuse(f".{handlers[0].__name__} handles {name}, which is not in .topics")
-        if not handlers:
-            raise refuse(f" has no method marked @on({name}), but lists that topic")
-
-
-def _check_models(cls: type[UseCase], refuse: Any) -> None:
-    from river import base, metrics
-
-    from streaming.scoring import bare
-
-    try:
-        made = cls.metrics()
-    except Exception as error:  # noqa: BLE001  # a user's function may raise anything
-        raise refuse(f".metric or .reported cannot be made: {type(error).__name__}: {error}") from None
-    for metric in made:
-        if not isinstance(bare(metric), metrics.base.Metric | metrics.base.ClusteringMetric):
-            raise refuse(f".metric must make a River metric, got {metric!r}")
-    if bare(made[0]) is not made[0]:
-        raise refuse(f".metric must be a plain metric (its window is .window), got Rolling of {made[0]!r}")
-    for name, factory in cls.candidates.items():
-        try:
-            model = factory()
-        except Exception as error:  # noqa: BLE001  # as above
-            raise refuse(f".candidates[{name!r}] cannot be made: {type(error).__name__}: {error}") from None
-        if not isinstance(model, base.Estimator):
-            raise refuse(f".candidates[{name!r}] must make a River model, got {model!r}")
-        for metric in made:
-            reason = _cannot_measure(metric, model)
-            if reason:
-                raise refuse(f".candidates[{name!r}] {reason}")
-
-
-def _cannot_measure(metric: Any, model: Any) -> str | None:
-    """Why this metric cannot measure this model."""
-    from streaming.asking import last_step
-    from streaming.scoring import Reads, reads
-
-    measure, last = type(metric).__name__, last_step(model)
-    if reads(metric) is not Reads.CENTERS:
-        return None if metric.works_with(model) else f"cannot be measured by {measure}"
-    if not metric.works_with(last):
-        return f"cannot be measured by {measure}"
-    return None if hasattr(last, "centers") else f"tells no centers: {measure} measures by them"
-
-
-def _check_topics(use_cases: dict[str, UseCase]) -> None:
-    seen: dict[str, tuple[Topic, str]] = {}
-    for name, use_case in use_cases.items():
-        for topic in use_case.topics:
-            other, owner = seen.setdefault(topic.name, (topic, name))
-            if other != topic:
-                raise HeadraceError(f"{name} and {owner} declare the topic {topic.name} differently")
+    return [found[cls.name] for cls in classes]

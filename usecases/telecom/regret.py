@@ -28,7 +28,7 @@ class CostRegret(metrics.base.ClassificationMetric):
     _fmt = ",.6f"
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._sum = 0
         self._answers = 0
 
