@@ -1,0 +1,1 @@
+"""Market: series of prices, one for each symbol."""
