@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from producers import telecom
+from producers import market, telecom
 from streaming.errors import WrongUsage
 from streaming.topics import Topic
 from streaming.usecase import Event
+from usecases.market.events import PRICES
 from usecases.telecom.events import CHURN, USAGE
 
 
@@ -23,7 +24,10 @@ class Source:
 
 SOURCES = {
     source.name: source
-    for source in (Source("telecom", (CHURN, USAGE), telecom.events, options=("customers", "drift_day")),)
+    for source in (
+        Source("telecom", (CHURN, USAGE), telecom.events, options=("customers", "drift_day")),
+        Source("market", (PRICES,), market.events, options=("drift_day",)),
+    )
 }
 
 

@@ -44,6 +44,11 @@ class Predictor:
         self.seconds = metrics.PREDICT_SECONDS.labels(name)
 
     @property
+    def views(self) -> str | None:
+        """Where features are looked up by key: redis or memory; None where there is no key to look up by."""
+        return self._views.kind if self.schema.key else None
+
+    @property
     def model(self) -> Model | None:
         """What is served now; of a sharded use case the model that has learned most."""
         name = self.use_case.name

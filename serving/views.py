@@ -26,6 +26,9 @@ class StoredView(NamedTuple):
 class Views(Protocol):
     """Where views are looked up."""
 
+    kind: str
+    """In a word."""
+
     async def find(self, use_case: str, keys: Sequence[str]) -> list[StoredView | None]:
         """The views of several keys in one round trip, None where nothing is known; `Unavailable` when it cannot."""
 
@@ -35,6 +38,8 @@ class Views(Protocol):
 
 class MemoryViews:
     """Views in memory, as the follower of the topics gives them. An older one never overwrites a newer one."""
+
+    kind = "memory"
 
     def __init__(self, complete: threading.Event) -> None:
         """Begin with none; what is not here is unknown only once the topics are read to their end (`complete`)."""
@@ -68,6 +73,8 @@ class MemoryViews:
 
 class RedisViews:
     """Views in Redis or Valkey, written there by the trainers under `view:<use case>:<key>`."""
+
+    kind = "redis"
 
     def __init__(self, url: str) -> None:
         """Connect at the first look-up; a server that is away is tried again at each.

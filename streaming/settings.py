@@ -48,6 +48,13 @@ class Kafka(BaseModel, extra="forbid"):
     """Replicas of the topics that we make; -1 leaves it to the broker."""
 
 
+class Forecast(BaseModel, extra="forbid"):
+    """Of the use case `forecast`."""
+
+    lags: int = Field(default=10, ge=2, le=500)
+    """The last values that a forecast is made from."""
+
+
 class Settings(BaseSettings):
     """Every setting has the prefix HEADRACE_; `__` steps into a group: HEADRACE_KAFKA__BOOTSTRAP_SERVERS."""
 
@@ -71,6 +78,7 @@ class Settings(BaseSettings):
     """A stable name of this copy: it takes its own place back at once after a restart."""
     use_cases: str = ""
     """Use cases outside the project: paths of .py files or module names, separated by commas."""
+    forecast: Forecast = Field(default_factory=Forecast)
     merge_wait_s: float = Field(default=0.1, ge=0)
     """How long a record waits for partitions that are at their end."""
     read_ahead: int = Field(default=5_000, ge=100)
@@ -149,9 +157,9 @@ def masked(settings: Settings) -> dict[str, Any]:
     """The settings by their environment names, with secrets masked."""
     shown: dict[str, Any] = {}
     for name, value in settings.model_dump(mode="json").items():
-        if name == "kafka":
+        if isinstance(getattr(settings, name), BaseModel):
             for part, inner in value.items():
-                shown[f"HEADRACE_KAFKA__{part.upper()}"] = _mask_config(inner) if isinstance(inner, dict) else inner
+                shown[f"{_name(name)}__{part.upper()}"] = _mask_config(inner) if isinstance(inner, dict) else inner
         else:
             shown[_name(name)] = _mask_url(value) if isinstance(value, str) else value
     return shown

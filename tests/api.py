@@ -99,6 +99,7 @@ class FakeViews:
 
     known: dict[str, dict[str, float | str]] = field(default_factory=dict)
     away: bool = False
+    kind: str = "fake"
 
     async def find(self, use_case: str, keys: Sequence[str]) -> list[StoredView | None]:
         if self.away:

@@ -5,10 +5,8 @@ from typing import Any
 
 from river import base
 
-from streaming.usecase import Features, Label
 
-
-class PerKey(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River ships no types
+class PerKey(base.Wrapper[base.Regressor], base.Regressor):
     """A regressor of its own for each value of one feature: what one key teaches never touches another.
 
     A key that was never learned gets no prediction (None), so that the rules of the use case may answer. Asking changes
@@ -38,14 +36,14 @@ class PerKey(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River ships
 
     def __init__(self, model: Any, key: str, most: int = 10_000) -> None:
         self.model, self.key, self.most = model, key, most
-        self.models: OrderedDict[Label, Any] = OrderedDict()
+        self.models: OrderedDict[Any, Any] = OrderedDict()
         """By key; the one that learned longest ago first."""
 
     @property
     def _wrapped_model(self) -> Any:
         return self.model
 
-    def learn_one(self, x: Features, y: Label) -> None:
+    def learn_one(self, x: dict[Any, Any], y: Any) -> None:
         """Teach the model of the key alone."""
         key = x[self.key]
         model = self.models.get(key)
@@ -56,10 +54,10 @@ class PerKey(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River ships
         self.models.move_to_end(key)
         model.learn_one(self._others(x), y)
 
-    def predict_one(self, x: Features) -> Any:
+    def predict_one(self, x: dict[Any, Any]) -> Any:
         """What the key's model says; None when there is none."""
         model = self.models.get(x[self.key])
         return None if model is None else model.predict_one(self._others(x))
 
-    def _others(self, x: Features) -> Features:
+    def _others(self, x: dict[Any, Any]) -> dict[Any, Any]:
         return {name: value for name, value in x.items() if name != self.key}

@@ -4,10 +4,8 @@ from typing import Any
 
 from river import base
 
-from streaming.usecase import Features, Label
 
-
-class Renewing(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River ships no types
+class Renewing(base.Wrapper[base.Regressor], base.Regressor):
     """Bounds a regressor that keeps something of every example, such as River's Mondrian forests.
 
     After `every` examples a second, untaught one learns beside the first; after as many again it takes over, and the
@@ -39,7 +37,7 @@ class Renewing(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River shi
     def _wrapped_model(self) -> Any:
         return self.regressor
 
-    def learn_one(self, x: Features, y: Label) -> None:
+    def learn_one(self, x: dict[Any, Any], y: Any) -> None:
         """Teach the one that answers and, once there is one, the one that will take over."""
         if self._learned == self.every:
             self._old, self._young, self._learned = self._young or self._old, self.regressor.clone(), 0
@@ -48,6 +46,6 @@ class Renewing(base.Wrapper, base.Regressor):  # type: ignore[misc]  # River shi
             self._young.learn_one(x, y)
         self._learned += 1
 
-    def predict_one(self, x: Features) -> Any:
+    def predict_one(self, x: dict[Any, Any]) -> Any:
         """What the older one says."""
         return self._old.predict_one(x)

@@ -32,7 +32,7 @@ def router(state: State) -> APIRouter:
     async def use_case(use_case: str) -> Response:
         """Topics, candidates, metric, champion, the training switch, the model that is served."""
         predictor = state.predictor(use_case)
-        return reply(_headline(state, predictor) | _declaration(state.records, predictor.use_case))
+        return reply(_headline(state, predictor) | _declaration(state.records, predictor))
 
     @routes.get("/v1/{use_case}/metrics", summary="How it learns")
     async def metrics(use_case: str) -> Response:
@@ -102,13 +102,15 @@ def _headline(state: State, predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def _declaration(records: Records, use_case: UseCase) -> dict[str, Any]:
+def _declaration(records: Records, predictor: Predictor) -> dict[str, Any]:
+    use_case = predictor.use_case
     kind, pin = type(use_case), records.pin(use_case.name)
     return {
         "topics": [topic.name for topic in kind.topics],
         "candidates": list(kind.candidates),
         "metric": metric_name(kind.metric()),
         "horizon_seconds": kind.horizon.total_seconds(),
+        "views": predictor.views,
         "training": {
             "enabled": records.training_wanted(use_case.name),
             "applied": records.training_applied(use_case.name),

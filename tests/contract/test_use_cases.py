@@ -10,6 +10,7 @@ import pytest
 from producers.sources import source_for
 from streaming import unpickle
 from streaming.archive_schema import Columns, Places
+from streaming.asking import asking
 from streaming.checkpoints import Stored
 from streaming.codec import Codec
 from streaming.merge import Merge, Moment, Place
@@ -135,7 +136,7 @@ def test_a_checkpoint_comes_back_through_the_allow_list_and_predicts_the_same(us
         again = loaded.state.candidates[name]
         assert again.scores.values() == candidate.scores.values()
         for x in learner.recent:
-            assert again.model.predict_proba_one(x) == candidate.model.predict_proba_one(x)
+            assert asking(again.model)(x) == asking(candidate.model)(x)
 
 
 @by_name

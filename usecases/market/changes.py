@@ -4,13 +4,11 @@ from typing import Any
 
 from river import base
 
-from streaming.usecase import Features
-
 NEWEST = "in_1"
 AVAILABLE = "available_lags"
 
 
-class Persistence(base.Regressor):  # type: ignore[misc]  # River ships no types
+class Persistence(base.Regressor):
     """The next value is the last one: the baseline that every forecast has to beat. It has nothing to learn.
 
     Examples
@@ -20,15 +18,15 @@ class Persistence(base.Regressor):  # type: ignore[misc]  # River ships no types
     3.5
     """
 
-    def learn_one(self, x: Features, y: float) -> None:
+    def learn_one(self, x: dict[Any, Any], y: Any) -> None:
         """Nothing."""
 
-    def predict_one(self, x: Features) -> float | None:
+    def predict_one(self, x: dict[Any, Any]) -> Any:
         """The newest value; None when there is none."""
         return float(x[NEWEST]) if x[AVAILABLE] else None
 
 
-class Changes(base.Wrapper, base.Regressor):  # type: ignore[misc]  # as above
+class Changes(base.Wrapper[base.Regressor], base.Regressor):
     """Lets a regressor predict the next change from the last changes, in units of the series' usual change.
 
     So a series at 400 and one at 4 look alike, a trend does not leave what was learned behind, and a model that knows
@@ -40,6 +38,8 @@ class Changes(base.Wrapper, base.Regressor):  # type: ignore[misc]  # as above
     ----------
     regressor
         Predicts the change, in usual changes, from `change_1`, the newest, `change_2` and so on.
+    lags
+        How many of the lags are read; None: all.
     fading
         The weight of a new change in the usual change.
     limit
@@ -49,22 +49,22 @@ class Changes(base.Wrapper, base.Regressor):  # type: ignore[misc]  # as above
     --------
     >>> from river import linear_model
     >>> model = Changes(linear_model.LinearRegression())
-    >>> for newest in range(2, 200):
-    ...     x = {"in_1": newest**2, "in_2": (newest - 1) ** 2, "in_3": (newest - 2) ** 2, "available_lags": 3}
-    ...     model.learn_one(x, (newest + 1) ** 2)
-    >>> round(model.predict_one({"in_1": 10_000, "in_2": 9_801, "in_3": 9_604, "available_lags": 3}))
-    10201
+    >>> for at in range(200):
+    ...     old, new = (5.0, 7.0) if at % 2 else (7.0, 5.0)
+    ...     model.learn_one({"in_1": new, "in_2": old, "available_lags": 2}, old)
+    >>> round(model.predict_one({"in_1": 7.0, "in_2": 5.0, "available_lags": 2}), 1)
+    5.0
     """
 
-    def __init__(self, regressor: Any, fading: float = 0.02, limit: float = 6.0) -> None:
-        self.regressor, self.fading, self.limit = regressor, fading, limit
+    def __init__(self, regressor: Any, lags: int | None = None, fading: float = 0.02, limit: float = 6.0) -> None:
+        self.regressor, self.lags, self.fading, self.limit = regressor, lags, fading, limit
         self._usual = 0.0
 
     @property
     def _wrapped_model(self) -> Any:
         return self.regressor
 
-    def learn_one(self, x: Features, y: float) -> None:
+    def learn_one(self, x: dict[Any, Any], y: Any) -> None:
         """Learn the change from the newest value to y; without a newest value there is none."""
         if not x[AVAILABLE]:
             return
@@ -74,16 +74,16 @@ class Changes(base.Wrapper, base.Regressor):  # type: ignore[misc]  # as above
         if self._usual:
             self.regressor.learn_one(self._changes(x), self._in_units(change))
 
-    def predict_one(self, x: Features) -> float | None:
+    def predict_one(self, x: dict[Any, Any]) -> Any:
         """The newest value and the predicted change; None when there is no newest value."""
         if not x[AVAILABLE]:
             return None
         newest = float(x[NEWEST])
         return newest + self._usual * self.regressor.predict_one(self._changes(x)) if self._usual else newest
 
-    def _changes(self, x: Features) -> Features:
+    def _changes(self, x: dict[Any, Any]) -> dict[Any, Any]:
         known = x[AVAILABLE]
-        lags = [value for name, value in x.items() if name != AVAILABLE]
+        lags = [value for name, value in x.items() if name != AVAILABLE][: self.lags]
         return {
             f"change_{at}": self._in_units(lags[at - 1] - lags[at]) if at < known else 0.0 for at in range(1, len(lags))
         }

@@ -27,7 +27,7 @@ def produce(*arguments: str) -> str:
         ("--topic telecom.usage --file x.csv --seed 1", "--seed goes with a simulator"),
         ("--topic telecom.usage --file x.csv --count 1", "--count goes with a simulator"),
         ("--topic telecom.usage --file x.csv --out here", "--out goes with a simulator"),
-        ("--topic telecom.other --file x.csv", "unknown topic 'telecom.other'; there are telecom.churn, telecom.usage"),
+        ("--topic telecom.other --file x.csv", "unknown topic 'telecom.other'; there are "),
         ("nonsense", "unknown source 'nonsense'; there are telecom"),
         ("telecom --rate fast", "--rate must be a number of events a second above 0, or max, got 'fast'"),
         ("telecom --rate 0", "got '0'"),

@@ -54,11 +54,12 @@ def test_use_cases_are_listed(api):
 
 
 def test_a_use_case_tells_its_declaration(api):
-    """Topics, candidates, metric, switch."""
+    """Topics, candidates, metric, where features are looked up, switch."""
     facts = api.client.get("/v1/heating").json()
     assert facts["topics"] == ["rooms"]
     assert facts["candidates"] == ["logistic"]
     assert (facts["metric"], facts["champion"], facts["pinned"]) == ("LogLoss", None, None)
+    assert facts["views"] == "fake"
     assert facts["training"] == {"enabled": True, "applied": None}
 
 
