@@ -12,7 +12,7 @@ from streaming import metrics
 from streaming.asking import Prediction
 from streaming.errors import BadRecord, Unavailable
 from streaming.partition import partition_of
-from streaming.usecase import Features, UseCase
+from streaming.usecase import Features, Label, UseCase
 
 SHARD = "0"
 _NO_VIEW: Mapping[str, float | str] = {}
@@ -38,8 +38,8 @@ class Predictor:
         self._models, self._views, self._version_of, self._clock = models, views, version_of, clock
         self._partitions = partitions
         name = use_case.name
-        self._by_model = metrics.PREDICTIONS.labels(name, "model").inc
-        self._by_rules = metrics.PREDICTIONS.labels(name, "rules").inc
+        self.count = {source: metrics.PREDICTIONS.labels(name, source).inc for source in ("model", "rules")}
+        """Counts an answer, by what gave it."""
         self._lookups = {what: metrics.VIEW_LOOKUPS.labels(name, what) for what in ("found", "unknown", "failed")}
         self.seconds = metrics.PREDICT_SECONDS.labels(name)
 
@@ -71,31 +71,48 @@ class Predictor:
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one parsed request."""
+        name = request.pop("id", None)
+        x, model = await self.inputs(request)
+        return self._answer(x, model, name)
+
+    async def inputs(self, request: dict[str, Any]) -> tuple[Features, Model | None]:
+        """The features of one parsed request, and the model to ask."""
         view = _NO_VIEW
         if not self.schema.required <= request.keys():
             (view,) = await self._look_up([request])
-        return self._predict(request, view, self._model_for(request))
+        model = self._model_for(request)
+        return self._features(request, view), model
+
+    def ruled(self, x: Features) -> Label:
+        """What the rules say where no model has anything to say."""
+        said = self.use_case.rules(x)
+        if said is None:
+            what = f"no model of {self.use_case.name} is served yet, and it has no rules"
+            raise busy("There is no model yet", what)
+        return said
 
     async def answers(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The answers to several, all of a shard by the same model, with one look-up for all keys."""
         missing = [at for at, request in enumerate(requests) if not self.schema.required <= request.keys()]
         views = dict(zip(missing, await self._look_up([requests[at] for at in missing]), strict=True))
         models = [self._model_for(request) for request in requests]  # nothing is swapped in between
+        names = [request.pop("id", None) for request in requests]
         return [
-            self._predict(request, views.get(at, _NO_VIEW), model)
-            for at, (request, model) in enumerate(zip(requests, models, strict=True))
+            self._answer(self._features(request, views.get(at, _NO_VIEW)), models[at], names[at])
+            for at, request in enumerate(requests)
         ]
 
-    def _predict(self, request: dict[str, Any], view: Mapping[str, float | str], model: Model | None) -> dict[str, Any]:
-        name = request.pop("id", None)
+    def _features(self, request: dict[str, Any], view: Mapping[str, float | str]) -> Features:
         try:
-            x = self.use_case.features(request, view)
+            return self.use_case.features(request, view)
         except BadRecord as error:
             raise Problem(422, "The request is not valid", str(error)) from None
+
+    def _answer(self, x: Features, model: Model | None, name: str | None) -> dict[str, Any]:
         prediction = model.ask(x) if model is not None else Prediction(None)
         if model is None or prediction.value is None:
             return self._by_the_rules(x, name)
-        self._by_model()
+        self.count["model"]()
         return {
             "prediction": prediction.value,
             "probabilities": prediction.probabilities,
@@ -118,11 +135,8 @@ class Predictor:
         }
 
     def _by_the_rules(self, x: Features, name: str | None) -> dict[str, Any]:
-        ruled = self.use_case.rules(x)
-        if ruled is None:
-            what = f"no model of {self.use_case.name} is served yet, and it has no rules"
-            raise busy("There is no model yet", what)
-        self._by_rules()
+        ruled = self.ruled(x)
+        self.count["rules"]()
         answer = {"prediction": ruled, "probabilities": None, "source": "rules", "id": name, "model": None}
         return answer | self.use_case.explain(x, ruled)
 

@@ -20,8 +20,8 @@ _ID_TEXT = "a name for this prediction, by which its label can be sent later"
 class RequestSchema:
     """The request of one use case: its features, the key instead of them or beside some, and an optional id."""
 
-    def __init__(self, use_case: UseCase) -> None:
-        """Build the validator once: it is the costly part."""
+    def __init__(self, use_case: UseCase, **beside: Any) -> None:
+        """Build the validator once: it is the costly part. `beside` are fields of a route of its own, by name."""
         kind = type(use_case)
         declared = kind.request
         hints = get_type_hints(declared, include_extras=True) if declared else {}
@@ -39,6 +39,7 @@ class RequestSchema:
         if key is not None and key not in fields:
             fields[key] = _bare(get_type_hints(kind.topics[-1].schema, include_extras=True)[key])
         fields.setdefault(_ID, Annotated[str, Field(min_length=1, max_length=200, description=_ID_TEXT)])
+        fields |= beside
         body = _typed_dict(f"{kind.__name__}Request", fields, declared.__doc__ if declared else None)
         self._body: TypeAdapter[dict[str, Any]] = TypeAdapter(body)
         self._rows: TypeAdapter[list[dict[str, Any]]] = TypeAdapter(list[body])  # type: ignore[valid-type]  # made here

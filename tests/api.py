@@ -188,13 +188,16 @@ class Api:
     models: Models = field(default_factory=dict)
     key: bytes = b"a key of the tests"
     ready: bool = True
+    more: Sequence[UseCase] = ()
+    """Use cases beside `heating` and `ruled`; sharded ones have three shards."""
 
     def __post_init__(self) -> None:
-        use_cases = {"heating": Heating(), "ruled": Ruled()}
+        use_cases = {one.name: one for one in (Heating(), Ruled(), *self.more)}
         predictors = {
-            name: Predictor(use_case, self.models, self.views, self.versions.of) for name, use_case in use_cases.items()
+            name: Predictor(use_case, self.models, self.views, self.versions.of, lambda: 3)
+            for name, use_case in use_cases.items()
         }
-        parts: dict[str, Any] = {name: value for name, value in vars(self).items() if name != "views"}
+        parts: dict[str, Any] = {name: value for name, value in vars(self).items() if name not in ("views", "more")}
         parts |= {"ready": lambda: self.ready, "predictors": predictors}
         self.app = build(State(**parts))
         self.client = TestClient(self.app, raise_server_exceptions=False)
