@@ -1,0 +1,1 @@
+"""Rides: who wants to go where, and when they arrive."""
