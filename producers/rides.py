@@ -13,7 +13,7 @@ from streaming.usecase import Event
 from usecases.rides.events import ARRIVALS, REQUESTS
 
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-RIDES_A_DAY = 1_000
+_RIDES_A_DAY = 1_000
 _DRIVERS = 120
 _LATITUDE, _LONGITUDE = 48.2, 16.37
 _KM_A_DEGREE = 111.2
@@ -30,7 +30,7 @@ class _Point(NamedTuple):
 
 
 class _Zone(NamedTuple):
-    """A part of the city: where it is, how far it reaches (km), its share of the rides, minutes until a driver comes."""
+    """A part of the city: place, how far it reaches (km), share of the rides, minutes until a driver comes."""
 
     name: str
     at: _Point
@@ -54,8 +54,8 @@ _SHARES = [zone.share for zone in _ZONES]
 _RIVER = 1.5
 """It runs from north to south, so many kilometres east of the town hall."""
 _WEATHER = ("clear", "rain", "snow", "fog")
-_WEATHER_SHARES = (0.62, 0.24, 0.06, 0.08)
-_WEATHER_HOURS = {"clear": 14.0, "rain": 6.0, "snow": 7.0, "fog": 4.0}
+_WEATHER_SHARES = (0.5, 0.3, 0.1, 0.1)
+_WEATHER_HOURS = {"clear": 9.0, "rain": 5.0, "snow": 6.0, "fog": 3.0}
 _SLOWER = {"clear": 1.0, "rain": 1.13, "snow": 1.45, "fog": 1.18}
 _VEHICLES, _VEHICLE_SHARES = ("scooter", "car", "van"), (0.15, 0.7, 0.15)
 
@@ -64,7 +64,7 @@ _VEHICLES, _VEHICLE_SHARES = ("scooter", "car", "van"), (0.15, 0.7, 0.15)
 class Regime:
     """How one drives through the city for a time."""
 
-    bridges: tuple[_Point, ...] = (_Point(_RIVER, -2.0), _Point(_RIVER, 0.5), _Point(_RIVER, 4.0))
+    bridges: tuple[_Point, ...] = (_Point(_RIVER, -0.5), _Point(_RIVER, 4.5))
     centre: float = 1.0
     """Factor on the minutes a kilometre within two kilometres of the town hall."""
     rush: float = 1.0
@@ -72,21 +72,21 @@ class Regime:
 
 
 BEFORE = Regime()
-# The bridge in the middle is closed, the centre is dug up, and the traffic goes round both.
-AFTER = Regime(bridges=(_Point(_RIVER, -2.0), _Point(_RIVER, 4.0)), centre=1.5, rush=1.5)
+# The bridge by the centre is closed, the centre is dug up, and the rush hours are worse.
+AFTER = Regime(bridges=(_Point(_RIVER, 4.5),), centre=1.4, rush=1.4)
 
 
-def events(*, seed: int = 42, rides: int = RIDES_A_DAY, drift_day: int | None = None) -> Iterator[tuple[Topic, Event]]:
+def events(*, seed: int = 42, drift_day: int | None = None) -> Iterator[tuple[Topic, Event]]:
     """Requests and arrivals in order of time, an arrival first; some requests are cancelled and have none.
 
-    `rides` a day are requested on average. The same arguments give the same events. From `drift_day` (counted from the
-    first day) on, a bridge is closed and the centre is dug up. It ends with the year 9998.
+    The same arguments give the same events. From `drift_day` (counted from the first day) on, a bridge is closed and
+    the centre is dug up. It ends with the year 9998.
     """
     city = _City(seed)
     driving: list[tuple[dt.datetime, str, int, Event]] = []
     last, now, number = START, START, 0
     while now.year < 9_999:
-        now = max(now + city.gap(now, rides), now + _TICK)
+        now = max(now + city.gap(now), now + _TICK)
         while driving and driving[0][0] <= now:
             time, _, _, event = heapq.heappop(driving)
             last = event["time"] = max(time, last + _TICK)
@@ -115,14 +115,14 @@ class _City:
     def __init__(self, seed: int) -> None:
         self._rng = rng = Random(seed)
         self._drivers = [self._hire() for _ in range(_DRIVERS)]
-        self._weather, self._weather_until = "clear", START + dt.timedelta(hours=rng.expovariate(1 / 14))
+        self._weather, self._weather_until = "clear", START + dt.timedelta(hours=rng.expovariate(1 / 9))
         self._traffic = {zone.name: rng.gauss(0, 0.2) for zone in _ZONES}
         self._city_traffic = 0.0
         self._hour = START
 
-    def gap(self, now: dt.datetime, rides: int) -> dt.timedelta:
+    def gap(self, now: dt.datetime) -> dt.timedelta:
         """How long until the next request: many in the rush hours and on Friday night, few before dawn."""
-        a_second = rides / 86_400 * _demand(now)
+        a_second = _RIDES_A_DAY / 86_400 * _demand(now)
         return dt.timedelta(milliseconds=round(1_000 * self._rng.expovariate(a_second)))
 
     def ride(self, number: int, now: dt.datetime, regime: Regime) -> tuple[Event, Event | None]:
@@ -142,7 +142,10 @@ class _City:
         request = {**common, "time": now, **_coordinates("pickup", origin), **_coordinates("dropoff", destination)}
         request |= {"weather": self._weather, "driver_rating": driver.rating, "vehicle": driver.vehicle}
         km = self._driven(origin, destination, regime)
-        waiting, driving = self._waiting(zone, now, regime), self._driving(origin, destination, km, zone, driver, now, regime)
+        waiting, driving = (
+            self._waiting(zone, now, regime),
+            self._driving(origin, destination, km, zone, driver, now, regime),
+        )
         if rng.random() < 0.02 + 0.008 * waiting:
             return request, None
         minutes = round(min(_LONGEST_MIN, waiting + driving), 2)
@@ -175,7 +178,8 @@ class _City:
         ways = [hypot(destination.x - origin.x, destination.y - origin.y)]
         if (origin.x < _RIVER) != (destination.x < _RIVER):
             ways = [
-                hypot(bridge.x - origin.x, bridge.y - origin.y) + hypot(destination.x - bridge.x, destination.y - bridge.y)
+                hypot(bridge.x - origin.x, bridge.y - origin.y)
+                + hypot(destination.x - bridge.x, destination.y - bridge.y)
                 for bridge in regime.bridges
             ]
         return 1.22 * min(ways) * exp(self._rng.gauss(0, 0.06)) + 0.2
@@ -185,8 +189,15 @@ class _City:
         busy = 1 + 0.6 * regime.rush * _rush(now) + (0.35 if self._weather in ("rain", "snow") else 0.0)
         return zone.wait * busy * exp(self._rng.gauss(-0.06, 0.35))
 
-    def _driving(  # noqa: PLR0913  # a ride is these things
-        self, origin: _Point, destination: _Point, km: float, zone: _Zone, driver: _Driver, now: dt.datetime, regime: Regime
+    def _driving(  # a ride is these things
+        self,
+        origin: _Point,
+        destination: _Point,
+        km: float,
+        zone: _Zone,
+        driver: _Driver,
+        now: dt.datetime,
+        regime: Regime,
     ) -> float:
         """Minutes on the way: slow through the centre and in the rush hours, fast on the long roads outside."""
         middle = _Point((origin.x + destination.x) / 2, (origin.y + destination.y) / 2)
@@ -209,7 +220,7 @@ def _demand(now: dt.datetime) -> float:
 
 
 def _rush(now: dt.datetime) -> float:
-    """How much of a rush hour this is, 0 to 1: on working days about 8 and 17:30, on others a little in the afternoon."""
+    """How much of a rush hour this is, 0 to 1: about 8 and 17:30, at weekends a little in the afternoon."""
     hour = now.hour + now.minute / 60
     if now.weekday() >= 5:
         return 0.35 * exp(-(((hour - 15) / 2.5) ** 2))

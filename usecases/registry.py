@@ -12,7 +12,12 @@ from streaming.topics import Topic
 from streaming.usecase import UseCase
 from usecases import declaration, lines
 
-BUILT_IN = ("usecases.telecom.plan", "usecases.telecom.churn", "usecases.market.forecast")
+BUILT_IN = (
+    "usecases.telecom.plan",
+    "usecases.telecom.churn",
+    "usecases.market.forecast",
+    "usecases.rides.eta",
+)
 
 
 def load_use_cases(settings: Settings) -> dict[str, UseCase]:
