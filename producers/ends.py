@@ -17,6 +17,7 @@ from streaming.topics import Topic
 from streaming.usecase import Event
 
 _ANSWER_S = 15.0
+_REST_S, _SETTLE_S = 0.5, 3.0
 # How far back to look for a record of the simulator among others (broken ones, ones of a file) that came later.
 _DEPTHS = (100, 10_000)
 
@@ -85,7 +86,7 @@ def _read(consumer: Consumer, topics: list[Topic], mark: tuple[str, bytes]) -> E
     metadata = consumer.list_topics(timeout=_ANSWER_S).topics
     partitions = {topic.name: len(metadata[topic.name].partitions) for topic in topics}
     places = [(name, partition) for name, count in partitions.items() for partition in range(count)]
-    bounds = {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_S) for place in places}
+    bounds = _at_rest(consumer, places)
     codecs = {topic.name: Codec(topic) for topic in topics}
     marked: dict[Place, Last] = {}
     other: dict[Place, Last] = {}
@@ -99,6 +100,21 @@ def _read(consumer: Consumer, topics: list[Topic], mark: tuple[str, bytes]) -> E
                 found = marked if mark in (message.headers() or ()) else other
                 found[place] = Last(codec.time_us(event), codec.key(event))
     return Ends(partitions, {**other, **marked})
+
+
+def _at_rest(consumer: Consumer, places: list[Place]) -> dict[Place, tuple[int, int]]:
+    """The first and the next offset of every partition, once they stand still.
+
+    What a killed producer had sent may still be on its way through the broker.
+    """
+    deadline = time.monotonic() + _SETTLE_S
+    before: dict[Place, tuple[int, int]] | None = None
+    while True:
+        now = {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_S) for place in places}
+        if now == before or time.monotonic() > deadline:
+            return now
+        before = now
+        time.sleep(_REST_S)
 
 
 def _tails(consumer: Consumer, starts: dict[Place, int]) -> Iterator[Message]:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from producers import market, rides, telecom
+from producers import market, rides, shop, telecom
 from streaming.errors import WrongUsage
 from streaming.topics import Topic
 from streaming.usecase import Event
 from usecases.market.events import PRICES
 from usecases.rides.events import ARRIVALS, REQUESTS
+from usecases.shop.events import CHARGEBACKS, TRANSACTIONS
 from usecases.telecom.events import CHURN, USAGE
 
 
@@ -28,6 +29,7 @@ SOURCES = {
     for source in (
         Source("telecom", (CHURN, USAGE), telecom.events, options=("customers", "drift_day")),
         Source("market", (PRICES,), market.events, options=("drift_day",)),
+        Source("shop", (CHARGEBACKS, TRANSACTIONS), shop.events, options=("customers", "drift_day")),
         Source("rides", (ARRIVALS, REQUESTS), rides.events, options=("drift_day",)),
     )
 }

@@ -1,6 +1,6 @@
 """The same learner without Kafka: records from memory or files, through the same merge."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from streaming.codec import Codec
@@ -12,10 +12,17 @@ from trainer.learner import Learner
 from trainer.summary import Learned
 
 Lanes = dict[Place, Iterator[tuple[bytes | None, bytes]]]
+Watch = Callable[[Learner], None]
 _CHUNK = 1_000
 
 
-def learn_all(use_case: UseCase, lanes: Lanes, partitions: int) -> tuple[list[Learned], list[Dead]]:
+def unwatched(_: Learner) -> None:
+    """Nobody looks on."""
+
+
+def learn_all(
+    use_case: UseCase, lanes: Lanes, partitions: int, watch: Watch = unwatched
+) -> tuple[list[Learned], list[Dead]]:
     """Learn all records of `lanes` from nothing: by one learner or, of a sharded use case, by one for each partition.
 
     Gives each learner with its next offsets, and the dead letters.
@@ -23,7 +30,7 @@ def learn_all(use_case: UseCase, lanes: Lanes, partitions: int) -> tuple[list[Le
     learned: list[Learned] = []
     letters: list[Dead] = []
     for part in _split(lanes, partitions) if use_case.sharded else [lanes]:
-        learner, offsets, dead = learn(use_case, part)
+        learner, offsets, dead = learn(use_case, part, watch)
         learned.append((learner, offsets))
         letters += dead
     return learned, letters
@@ -40,9 +47,10 @@ def _split(lanes: Lanes, partitions: int) -> list[Lanes]:
     return [{place: iter(records) for place, records in part.items()} for part in found]
 
 
-def learn(use_case: UseCase, lanes: Lanes) -> tuple[Learner, dict[Place, int], list[Dead]]:
+def learn(use_case: UseCase, lanes: Lanes, watch: Watch = unwatched) -> tuple[Learner, dict[Place, int], list[Dead]]:
     """Learn all records of `lanes` (key and value in the order of each partition) from nothing.
 
+    `watch` is shown the learner after each moment.
     Gives the learner, the next offset of every lane, and the dead letters.
     """
     learner = Learner(use_case)
@@ -64,6 +72,7 @@ def learn(use_case: UseCase, lanes: Lanes) -> tuple[Learner, dict[Place, int], l
                 merge.close(place)
         while (moment := merge.next(0.0)) is not None:
             dead += learner.process(moment)
+            watch(learner)
         learner.take_touched()  # nobody wants their views
         found = merge.take_dead()
         learner.state.counts.dead += len(found)

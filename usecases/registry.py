@@ -15,8 +15,9 @@ from usecases import declaration, lines
 BUILT_IN = (
     "usecases.telecom.plan",
     "usecases.telecom.churn",
-    "usecases.market.forecast",
+    "usecases.shop.fraud",
     "usecases.rides.eta",
+    "usecases.market.forecast",
 )
 
 

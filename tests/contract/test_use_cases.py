@@ -1,80 +1,67 @@
 """What every use case keeps, the project's own and one from outside."""
 
 import copy
-from itertools import islice
+from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
+import orjson
 import pytest
+from typing_extensions import get_type_hints
 
+from benchmarks import alone
+from benchmarks.drift import after_drift
+from benchmarks.simulated import EVENTS, events_of, lanes_of
 from producers.sources import source_for
+from serving.schema import RequestSchema
 from streaming import unpickle
 from streaming.archive_schema import Columns, Places
 from streaming.asking import asking
 from streaming.checkpoints import Stored
 from streaming.codec import Codec
-from streaming.merge import Merge, Moment, Place
+from streaming.errors import BadRecord
+from streaming.merge import Place
+from streaming.scoring import metric_name
 from streaming.sealed import library_version
 from streaming.settings import Settings
-from streaming.usecase import Event, UseCase, View
+from streaming.usecase import Features
 from trainer import stored
-from trainer.learner import Learner
+from trainer.offline import learn_all
 from usecases.registry import load_use_cases, modules_of
 
-EVENTS = 4_000
 OUTSIDE = Path(__file__).parents[1] / "data" / "phishing.py"
 USE_CASES = load_use_cases(Settings(use_cases=str(OUTSIDE)))
-SIMULATED = [use_case for use_case in USE_CASES.values() if source_for({t.name for t in use_case.topics})]
+SIMULATED = [name for name, use_case in USE_CASES.items() if source_for({t.name for t in use_case.topics})]
+SEED = 5
+CHECKED = 4_000
+"""Events whose features and predictions are looked at one by one."""
+
+by_name = pytest.mark.parametrize("use_case", [USE_CASES[name] for name in SIMULATED], ids=SIMULATED)
 
 
-def events_of(use_case: UseCase, count: int = EVENTS) -> list[tuple[str, Event]]:
-    source = source_for({topic.name for topic in use_case.topics})
-    assert source is not None
-    wanted = {topic.name for topic in use_case.topics}
-    return [(topic.name, event) for topic, event in islice(source.events(seed=5), count) if topic.name in wanted]
+@cache
+def events(name: str) -> list[tuple[str, Any]]:
+    return events_of(USE_CASES[name], EVENTS, seed=SEED)
 
 
-def moments_of(use_case: UseCase) -> list[Moment]:
-    codecs = {topic.name: Codec(topic) for topic in use_case.topics}
-    merge = Merge(use_case.topics, {Place(name, 0): 0 for name in codecs}, wait_s=0)
-    for offset, (name, event) in enumerate(events_of(use_case)):
-        codec = codecs[name]
-        value = codec.encode(event)
-        decoded = codec.decode(value)
-        merge.add((name, 0), offset, codec.key(event).encode(), codec.time_us(decoded), decoded, value, 0.0)
-    for name in codecs:
-        merge.close(Place(name, 0))
-    found = []
-    while (moment := merge.next(0.0)) is not None:
-        found.append(moment)
-    return found
+@cache
+def heard(name: str, count: int = EVENTS) -> alone.Heard:
+    """The events, learned once for all the tests."""
+    return alone.learn(USE_CASES[name], lanes_of(USE_CASES[name], events(name)[:count]))
 
 
-def learned(use_case: UseCase) -> Learner:
-    learner = Learner(use_case)
-    for moment in moments_of(use_case):
-        assert learner.process(moment) == []
-    return learner
-
-
-def own_fields(use_case: UseCase, view: View) -> dict[str, Any]:
-    """What a request by key must say itself: its fields that are an event's, and that nobody can look up."""
-    wanted = get_type_hints(type(use_case).request).keys() - view.keys()
-    event = next(event for name, event in events_of(use_case) if name == use_case.topics[-1].name)
-    return {name: value for name, value in event.items() if name in wanted}
-
-
-by_name = pytest.mark.parametrize("use_case", SIMULATED, ids=lambda use_case: use_case.name)
+def recent(name: str) -> list[Features]:
+    return [x for learner in heard(name).learners for x in learner.recent]
 
 
 def test_the_outside_example_is_loaded_beside_the_projects_own():
-    assert {"plan", "churn", "phishing"} <= USE_CASES.keys()
+    assert {"plan", "churn", "fraud", "phishing"} <= USE_CASES.keys()
 
 
 @by_name
 def test_every_simulated_event_satisfies_its_schema_and_survives_a_round_trip(use_case):
     codecs = {topic.name: Codec(topic) for topic in use_case.topics}
-    for name, event in events_of(use_case):
+    for name, event in events(use_case.name)[:10_000]:
         assert codecs[name].decode(codecs[name].encode(event)) == event
 
 
@@ -84,7 +71,7 @@ def test_an_archived_event_comes_back_as_it_was_decoded(use_case):
     for topic in use_case.topics:
         codec, columns = codecs[topic.name], Columns(topic)
         decoded = [
-            codec.decode(codec.encode(event)) for name, event in events_of(use_case, 10_000) if name == topic.name
+            codec.decode(codec.encode(event)) for name, event in events(use_case.name)[:10_000] if name == topic.name
         ]
         count = len(decoded)
         frame = columns.frame(decoded, "id", Places([0] * count, list(range(count)), [0] * count))
@@ -95,59 +82,124 @@ def test_an_archived_event_comes_back_as_it_was_decoded(use_case):
 
 
 @by_name
+def test_no_two_events_of_a_key_share_their_moment_and_each_topic_is_in_the_order_of_time_and_key(use_case):
+    """A simulator that was stopped goes on behind the last event of each partition, which it finds by time and key."""
+    codecs = {topic.name: Codec(topic) for topic in use_case.topics}
+    last: dict[str, tuple[int, str]] = {}
+    for name, event in events(use_case.name):
+        now = codecs[name].time_us(event), codecs[name].key(event)
+        assert last.get(name, (0, "")) < now
+        last[name] = now
+
+
+@by_name
+def test_four_thousand_events_span_two_horizons(use_case):
+    codecs = {topic.name: Codec(topic) for topic in use_case.topics}
+    times = [codecs[name].time_us(event) for name, event in events_of(use_case, 4_000)]
+    assert (max(times) - min(times)) / 1e6 >= 2 * type(use_case).horizon.total_seconds()
+
+
+@by_name
 def test_simulated_events_are_used_without_a_dead_letter_and_every_candidate_is_scored(use_case):
-    learner = learned(use_case)
-    counts = learner.state.counts
-    assert counts.events == len(events_of(use_case))
-    assert counts.learned > 0
-    assert counts.late == counts.dead == counts.duplicates == 0
-    assert learner.champion in use_case.candidates
-    assert len(use_case.candidates) >= 3
-    for candidate in learner.state.candidates.values():
-        assert candidate.failed is None
-        assert candidate.scores.answers > 0
+    found = heard(use_case.name)
+    counts = [learner.state.counts for learner in found.learners]
+    assert sum(count.events for count in counts) == len(events(use_case.name))
+    assert found.dead == sum(count.late + count.dead + count.duplicates for count in counts) == 0
+    for learner in found.learners:
+        assert learner.champion in use_case.candidates
+        for candidate in learner.state.candidates.values():
+            assert candidate.failed is None
+            assert candidate.scores.answers > 0
 
 
 @by_name
-def test_features_are_pure_and_the_same_by_features_and_by_key(use_case):
-    learner = learned(use_case)
-    key_field = use_case.topics[-1].key
-    for key, profile in learner.state.profiles.items():
-        view = profile.view()
-        if not view:
-            continue
-        body: dict[str, Any] = {**own_fields(use_case, view), key_field: key}
-        before = copy.deepcopy((body, view))
-        x = use_case.features(body, view)
+def test_candidates_differ_in_kind(use_case):
+    pool = heard(use_case.name).learners[0].state.candidates.values()
+    assert len({alone.kind_of(candidate.model) for candidate in pool}) >= (2 if alone.clusters(use_case) else 3)
+
+
+@by_name
+def test_the_numbers_are_those_of_river_alone(use_case):
+    found = heard(use_case.name, CHECKED)
+    for name, factory in use_case.candidates.items():
+        ours = found.candidates[name]
+        for metric, value in found.by_river(factory).items():
+            assert value == pytest.approx(ours[metric], abs=1e-9), (name, metric)
+
+
+@by_name
+def test_the_champion_beats_the_naive_baseline(use_case):
+    found = heard(use_case.name)
+    metric = type(use_case).metric()
+    naive = found.by_river(alone.baseline(use_case)[1])[metric_name(metric)]
+    assert naive is not None
+    values = {name: value for name, value in found.values(metric_name(metric)).items() if name != "persistence"}
+    best = (max if metric.bigger_is_better else min)(values.values())
+    assert best > naive if metric.bigger_is_better else best < naive
+
+
+@by_name
+def test_features_are_pure_and_the_same_in_training_by_key_and_by_features(use_case, monkeypatch):
+    """In training from the event, by key from the request's own fields and the view, by features from nothing else."""
+    calls: list[tuple[dict[str, Any], dict[str, Any], Features]] = []
+    kind, features = type(use_case), type(use_case).features
+
+    def record(event: Any, view: Any) -> Features:
+        x: Features = features(use_case, event, view)
+        calls.append((copy.deepcopy(event), dict(view), dict(x)))
+        return x
+
+    taught = copy.copy(use_case)
+    monkeypatch.setattr(taught, "features", record, raising=False)
+    learn_all(taught, lanes_of(use_case, events(use_case.name)[:CHECKED]), 3)
+    own = set(get_type_hints(kind.request, include_extras=True)) | {kind.topics[-1].key}
+    assert calls
+    for event, view, x in calls:
+        before = copy.deepcopy((event, view))
+        body = {name: value for name, value in event.items() if name in own}
+        assert use_case.features(event, view) == x
         assert use_case.features(body, view) == x
-        assert (body, view) == before
-        assert use_case.features(x, {}) == x
+        assert use_case.features(dict(x), {}) == x
+        assert (event, view) == before
 
 
 @by_name
-def test_what_was_asked_in_training_is_what_serving_would_ask(use_case):
-    learner = learned(use_case)
-    for x in learner.recent:
-        assert use_case.features(dict(x), {}) == x
+def test_features_that_cannot_be_worked_out_are_told_in_a_sentence(use_case):
+    with pytest.raises(BadRecord, match=r"^\w+ is missing"):
+        use_case.features({}, {})
+
+
+@by_name
+def test_a_request_makes_the_round_trip_through_its_schema(use_case):
+    schema = RequestSchema(use_case)
+    for x in recent(use_case.name):
+        assert schema.parse(orjson.dumps(x)) == x
 
 
 @by_name
 def test_a_checkpoint_comes_back_through_the_allow_list_and_predicts_the_same(use_case):
-    learner = learned(use_case)
-    content = stored.dump(learner.state, 7, {Place("t", 0): 3}, {"t": "id"})
-    header = {"library_version": library_version()}
-    loaded = stored.load(use_case, Stored(1, header, content))
-    assert loaded.said == []
-    assert loaded.state.counts == learner.state.counts
-    for name, candidate in learner.state.candidates.items():
-        again = loaded.state.candidates[name]
-        assert again.scores.values() == candidate.scores.values()
-        for x in learner.recent:
-            assert asking(again.model)(x) == asking(candidate.model)(x)
+    for learner in heard(use_case.name).learners:
+        content = stored.dump(learner.state, 7, {Place("t", 0): 3}, {"t": "id"})
+        loaded = stored.load(use_case, Stored(1, {"library_version": library_version()}, content))
+        assert loaded.said == []
+        assert loaded.state.counts == learner.state.counts
+        for name, candidate in learner.state.candidates.items():
+            again = loaded.state.candidates[name]
+            assert again.scores.values() == candidate.scores.values()
+            for x in learner.recent:
+                assert asking(again.model)(x) == asking(candidate.model)(x)
+
+
+@by_name
+def test_after_the_drift_of_the_simulator_the_rolling_metric_recovers(use_case):
+    """The champion gets worse when the world changes, and gives back at least half of that by learning on."""
+    curve = after_drift(heard(use_case.name), events(use_case.name), seed=SEED)
+    assert curve.recovered >= 0.5
 
 
 @by_name
 def test_the_allow_list_holds_what_the_use_case_defines_and_no_more_functions_of_others(use_case):
     names = unpickle.allowed_names(modules_of(use_case))
     assert ("os", "system") not in names
+    assert ("usecases.registry", "load_use_cases") not in names
     assert (type(use_case).__module__, type(use_case).__name__) in names

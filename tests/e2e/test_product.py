@@ -113,7 +113,9 @@ def test_a_model_answers(product: Product, use_case: str):
 def test_a_customer_is_known_by_the_key_alone(product: Product):
     wait_for(lambda: archived(product).height > 0, what="the archive of telecom.usage")
     customer = archived(product).sort("_kafka_time")["customer_id"][0]
-    assert product.ask("plan", {"customer_id": customer})["prediction"] in {"basic", "standard", "premium"}
+    body = {"customer_id": customer}
+    wait_for(lambda: product.http.post("/v1/plan/predict", json=body).is_success, what="the views to be there")
+    assert product.ask("plan", body)["prediction"] in {"basic", "standard", "premium"}
 
 
 def test_training_stops_within_two_seconds_while_the_api_answers_and_goes_on_again(product: Product):

@@ -47,8 +47,10 @@ def test_a_port_in_use_is_told_with_the_brokers_own_words(home, kafka):
 
 
 def test_a_second_broker_in_the_same_folder_is_told_that_the_folder_is_used(home):
-    with LocalKafka(home), pytest.raises(HeadraceError, match=r"Failed to acquire lock .*kafka/data"):
-        LocalKafka(home).start()
+    with LocalKafka(home) as broker:
+        wait_for_kafka(Kafka(bootstrap_servers=broker.bootstrap))
+        with pytest.raises(HeadraceError, match=r"Failed to acquire lock .*kafka/data"):
+            LocalKafka(home).start()
 
 
 def test_a_format_that_was_cut_short_is_done_again(home):

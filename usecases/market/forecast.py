@@ -102,6 +102,8 @@ class Forecast(UseCase):
 
     def features(self, event: Event, view: View) -> Features:
         """The symbol, its lags from the request if it has any, else from the view, and how many are real."""
+        if "symbol" not in event:
+            raise BadRecord("symbol is missing: each has a model of its own")
         given = event if NEWEST in event else view
         names = [f"in_{at}" for at in range(1, self.lags + 1)]
         there = [name in given for name in names]

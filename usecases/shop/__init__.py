@@ -1,0 +1,1 @@
+"""A card network's shop: payments, and those that their owners dispute."""
