@@ -86,12 +86,12 @@ class Sender:
         self._headers: Any = [("simulator", mark.encode())] if mark else None
         self._producer = producer(kafka, on_delivery=self._hear, error_cb=self._hear_error)
 
-    def send(self, topic: str, key: bytes | None, value: bytes) -> bool:
+    def send(self, topic: str, key: bytes | None, value: bytes, *, headers: Any = None) -> bool:
         """Queue a record, waiting for room; False when the command is to end before there was any."""
         while not self._stop.requested:
             self._check()
             try:
-                self._producer.produce(topic, value, key, headers=self._headers)
+                self._producer.produce(topic, value, key, headers=headers or self._headers)
             except BufferError:
                 self._producer.poll(_SLICE_S)
                 continue
@@ -102,7 +102,7 @@ class Sender:
             return True
         return False
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Return when everything queued is on its topic; when the command is to end, after ten seconds at the latest.
 
         Records that are not make an error that says how many, and why.
@@ -170,4 +170,4 @@ def send_all(records: Iterable[Outgoing], sender: Sender, pace: Pace) -> None:
         pace.wait()
         if not sender.send(topic, key, value):
             break
-    sender.close()
+    sender.flush()

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     use_cases: str = ""
     """Use cases outside the project: paths of .py files or module names, separated by commas."""
     forecast: Forecast = Field(default_factory=Forecast)
+    poll: str = ""
+    """TOML files of the polls that `headrace up` runs beside the simulators, separated by commas."""
     merge_wait_s: float = Field(default=0.1, ge=0)
     """How long a record waits for partitions that are at their end."""
     read_ahead: int = Field(default=5_000, ge=100)

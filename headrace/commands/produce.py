@@ -25,6 +25,9 @@ def command(  # noqa: PLR0913  # for typer an option is a parameter
     *,
     topic: Annotated[str | None, typer.Option(help="Replay --file to this topic.")] = None,
     file: Annotated[Path | None, typer.Option(help="A CSV, NDJSON or Parquet file, sent in its order.")] = None,
+    poll: Annotated[
+        Path | None, typer.Option(help="Ask an HTTP JSON API again and again, by this TOML file (docs/forecast.md).")
+    ] = None,
     rate: Annotated[
         str | None, typer.Option(help="Events a second, or max; left out: 200 for a simulator, max for a file.")
     ] = None,
@@ -35,8 +38,12 @@ def command(  # noqa: PLR0913  # for typer an option is a parameter
     out: Annotated[Path | None, typer.Option(help="Write <topic>.ndjson here instead of sending.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Send the events of a simulator or a file to Kafka; a simulator goes on where its topics end."""
-    if source is None:
+    """Send the events of a simulator, a file or an API to Kafka; a simulator and a poll go on where they ended."""
+    if poll is not None:
+        _refuse("does not go with --poll", source=source, topic=topic, file=file, rate=rate, out=out)
+        _refuse("goes with a simulator", seed=seed, customers=customers, drift_day=drift_day)
+        sent, unfit = _poll(poll, count)
+    elif source is None:
         _refuse("goes with a simulator", count=count, seed=seed, customers=customers, drift_day=drift_day, out=out)
         if topic is None or file is None:
             raise WrongUsage("name a simulator (headrace produce telecom), or give both --topic and --file")
@@ -100,6 +107,36 @@ def _replay(topic_name: str, path: Path, rate: float | None) -> tuple[Counter[st
     if replay.unfit:
         _say(f"{replay.unfit:,} of them do not fit the schema of {topic.name}: trainers put those on {topic.dead}")
     return sender.delivered, replay.unfit
+
+
+def _poll(path: Path, count: int | None) -> tuple[Counter[str], int]:
+    """Send what an API has that is not on its topic yet, for ever or up to a count; tells how many rows do not fit."""
+    from producers.cursors import Cursors, claimed, read_back, save
+    from producers.mapping import load
+    from producers.polling import Poller, Web
+    from producers.sending import Sender, Stop, patiently
+    from streaming.kafka import ensure_topics
+    from streaming.settings import STATE_DIR, load_settings
+    from usecases.registry import load_use_cases, topics_of
+
+    settings, stop = load_settings(), Stop()
+    poll = load(path, topics_of(load_use_cases(settings)))
+    file = (STATE_DIR / "poll" / f"{poll.sheet.name}.json").absolute()
+    stop.listen()
+
+    def find() -> Cursors:
+        ensure_topics(settings.kafka, [poll.topic.name])
+        return read_back(settings.kafka, poll.topic, file)
+
+    with claimed(file):
+        cursors = patiently(find, settings.kafka, stop, _say)
+        if cursors is None:
+            return Counter(), 0
+        save(cursors, file)
+        sender = Sender(settings.kafka, stop, _say)
+        poller = Poller(poll, cursors, Web(poll.sheet.timeout_s), sender, stop, _say, lambda: save(cursors, file))
+        poller.run(count)
+    return sender.delivered, poller.unfit
 
 
 def _write(world: "Source", options: dict[str, Any], count: int | None, folder: Path) -> Counter[str]:

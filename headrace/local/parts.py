@@ -248,7 +248,7 @@ class ArchivePart(Part):
 
 
 class ProducersPart(Part):
-    """The simulators whose events the use cases read, one process per world."""
+    """The simulators whose events the use cases read, and the polls of HEADRACE_POLL: a process each."""
 
     name = "producers"
     needs = ("kafka",)
@@ -257,6 +257,10 @@ class ProducersPart(Part):
         """Each world at the same rate."""
         stack.supervisor.start(
             stack.command(f"produce {world}", "produce", world, "--rate", stack.rate) for world in stack.simulators
+        )
+        files = [Path(part.strip()) for part in stack.settings.poll.split(",") if part.strip()]
+        stack.supervisor.start(
+            stack.command(f"poll {file.stem}", "produce", "--poll", str(file.absolute())) for file in files
         )
 
 

@@ -79,7 +79,7 @@ class Forecast(UseCase):
         "knn": lambda: per_symbol(
             neighbors.KNNRegressor(n_neighbors=5, engine=neighbors.LazySearch(window_size=200)), lags=5
         ),
-        "amf": lambda: per_symbol(Renewing(forest.AMFRegressor(n_estimators=5, step=0.2, seed=42), every=250), lags=5),
+        "amf": lambda: per_symbol(Renewing(forest.AMFRegressor(n_estimators=3, step=0.2, seed=42), every=150), lags=4),
         "persistence": Persistence,
     }
 

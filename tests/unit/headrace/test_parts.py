@@ -1,8 +1,8 @@
 import pytest
 
 from headrace.local.home import claimed
-from headrace.local.parts import Part, Stack, chosen, other_state, start
-from headrace.local.processes import Supervisor
+from headrace.local.parts import Part, ProducersPart, Stack, chosen, other_state, start
+from headrace.local.processes import Child, Supervisor
 from headrace.local.s3 import LocalS3
 from streaming.errors import WrongUsage
 from streaming.settings import Kafka, Settings
@@ -120,3 +120,16 @@ def test_a_store_that_is_set_is_nobody_elses_business(stack):
     (stack.home / "s3" / "data").mkdir(parents=True)
     stack.settings = Settings(store="file:///elsewhere")
     assert other_state(stack) is None
+
+
+def test_the_polls_of_the_setting_run_beside_the_simulators(stack, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    started: list[Child] = []
+    monkeypatch.setattr(stack.supervisor, "start", started.extend)
+    stack.simulators, stack.settings = ["market"], Settings(poll="candles.toml, /etc/cards.toml")
+    ProducersPart().start(stack)
+    assert [(child.name, *child._command[4:]) for child in started] == [
+        ("produce market", "produce", "market", "--rate", "max"),
+        ("poll candles", "produce", "--poll", str(tmp_path / "candles.toml")),
+        ("poll cards", "produce", "--poll", "/etc/cards.toml"),
+    ]
