@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import orjson
 import urllib3
@@ -59,9 +60,12 @@ class Pause:
 class Web:
     """Gets JSON over HTTP."""
 
-    def __init__(self, timeout_s: float) -> None:
-        """Connections are kept."""
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(timeout_s))
+    def __init__(self, url: str, timeout_s: float) -> None:
+        """Connections are kept; they go through the proxy that the environment names for `url`, if it names one."""
+        place = urlsplit(url)
+        options: dict[str, Any] = {"retries": False, "timeout": urllib3.Timeout(timeout_s)}
+        proxy = None if proxy_bypass(place.netloc) else getproxies().get(place.scheme)
+        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
 
     def get(self, url: str, headers: dict[str, str]) -> Any:
         """The answer; `Refused` says in a sentence what came instead, without the query, which may hold a key."""

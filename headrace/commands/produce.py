@@ -134,7 +134,9 @@ def _poll(path: Path, count: int | None) -> tuple[Counter[str], int]:
             return Counter(), 0
         save(cursors, file)
         sender = Sender(settings.kafka, stop, _say)
-        poller = Poller(poll, cursors, Web(poll.sheet.timeout_s), sender, stop, _say, lambda: save(cursors, file))
+        poller = Poller(
+            poll, cursors, Web(poll.url, poll.sheet.timeout_s), sender, stop, _say, lambda: save(cursors, file)
+        )
         poller.run(count)
     return sender.delivered, poller.unfit
 

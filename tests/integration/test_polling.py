@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
+from producers.polling import Refused, Web
 from tests.support import CommandLine, read_all, unique, wait_for
 
 SYMBOLS = ("POLLED-A", "POLLED-B", "POLLED-C")
@@ -193,3 +194,14 @@ def test_news_come_as_they_are_made(poller, exchange):
     assert running.finish() == 0, running.complained
     assert f"sent 21 events: {TOPIC} 21" in running.complained
     assert values(poller) == whole(7)
+
+
+def test_a_proxy_of_the_environment_is_used(exchange, monkeypatch):
+    """Unless the environment says that this host needs none."""
+    exchange.hours = 1
+    far = "http://exchange.invalid/candles?from=0"
+    monkeypatch.setenv("http_proxy", exchange.url.removesuffix("/candles"))
+    assert Web(far, 1.0).get(far, {}) == {"data": [[START_MS, "100"]]}
+    monkeypatch.setenv("no_proxy", "exchange.invalid")
+    with pytest.raises(Refused, match=r"^http://exchange.invalid/candles does not answer"):
+        Web(far, 1.0).get(far, {})

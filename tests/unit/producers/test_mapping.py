@@ -1,14 +1,18 @@
 """How an API's answers become events."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
 
+import producers
 from producers.mapping import Poll, load
 from streaming.errors import BadRecord, HeadraceError, WrongUsage
+from streaming.settings import Settings
 from usecases.market.events import PRICES
+from usecases.registry import load_use_cases, topics_of
 
 CANDLES = """
 topic = "market.prices"
@@ -123,6 +127,17 @@ def test_a_mistake_in_the_file_is_one_sentence(tmp_path, monkeypatch, old, new, 
         load(file, {PRICES.name: PRICES})
     assert str(refused.value).startswith(str(file))
     assert said in str(refused.value)
+
+
+def test_the_mappings_of_the_page_can_be_read(tmp_path, monkeypatch):
+    """Every one in docs/forecast.md."""
+    monkeypatch.setenv("CARDS_KEY", "s3cret")
+    page = Path(producers.__file__).parents[1] / "docs" / "forecast.md"
+    found = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(found) == 2
+    topics = topics_of(load_use_cases(Settings()))
+    for text in found:
+        assert load(written(tmp_path, text), topics).endpoints()
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
