@@ -66,21 +66,25 @@ class Regime:
 
     bridges: tuple[_Point, ...] = (_Point(_RIVER, -0.5), _Point(_RIVER, 4.5))
     centre: float = 1.0
-    """Factor on the minutes a kilometre within two kilometres of the town hall."""
+    """Factor on the minutes that a kilometre through the centre takes longer."""
+    outside: float = 1.0
+    """Factor on the minutes that a kilometre takes anywhere."""
     rush: float = 1.0
     """Weight of the rush hours."""
 
 
 BEFORE = Regime()
-# The bridge by the centre is closed, the centre is dug up, and the rush hours are worse.
-AFTER = Regime(bridges=(_Point(_RIVER, 4.5),), centre=1.4, rush=1.4)
+# The centre is dug up, and a ring road with a bridge of its own is open: who goes through is slow, who goes round fast.
+AFTER = Regime(
+    bridges=(_Point(_RIVER, -4.0), _Point(_RIVER, -0.5), _Point(_RIVER, 4.5)), centre=1.5, outside=0.6, rush=0.8
+)
 
 
 def events(*, seed: int = 42, drift_day: int | None = None) -> Iterator[tuple[Topic, Event]]:
     """Requests and arrivals in order of time, an arrival first; some requests are cancelled and have none.
 
-    The same arguments give the same events. From `drift_day` (counted from the first day) on, a bridge is closed and
-    the centre is dug up. It ends with the year 9998.
+    The same arguments give the same events. From `drift_day` (counted from the first day) on, the centre is
+    dug up and a ring road is open. It ends with the year 9998.
     """
     city = _City(seed)
     driving: list[tuple[dt.datetime, str, int, Event]] = []
@@ -202,7 +206,7 @@ class _City:
         """Minutes on the way: slow through the centre and in the rush hours, fast on the long roads outside."""
         middle = _Point((origin.x + destination.x) / 2, (origin.y + destination.y) / 2)
         out = min(hypot(*origin), hypot(*middle), hypot(*destination))
-        a_km = 1.35 + 1.9 * exp(-out / 2.0) * (regime.centre if out < 2 else 1.0)
+        a_km = 1.35 * regime.outside + 1.9 * regime.centre * exp(-out / 2.0)
         a_km *= 1 - 0.3 * min(1.0, max(0.0, (km - 5) / 10))
         jam = self._traffic[zone.name] + self._city_traffic + 0.45 * regime.rush * _rush(now)
         jam *= 0.4 if driver.vehicle == "scooter" else 1.0

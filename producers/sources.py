@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from producers import market, rides, shop, telecom
+from producers import cards, market, rides, shop, telecom
 from streaming.errors import WrongUsage
 from streaming.topics import Topic
 from streaming.usecase import Event
+from usecases.cards.events import LISTINGS, SALES
 from usecases.market.events import PRICES
 from usecases.rides.events import ARRIVALS, REQUESTS
 from usecases.shop.events import CHARGEBACKS, TRANSACTIONS
@@ -30,6 +31,7 @@ SOURCES = {
         Source("telecom", (CHURN, USAGE), telecom.events, options=("customers", "drift_day")),
         Source("market", (PRICES,), market.events, options=("drift_day",)),
         Source("shop", (CHARGEBACKS, TRANSACTIONS), shop.events, options=("customers", "drift_day")),
+        Source("cards", (SALES, LISTINGS), cards.events, options=("drift_day",)),
         Source("rides", (ARRIVALS, REQUESTS), rides.events, options=("drift_day",)),
     )
 }

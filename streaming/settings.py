@@ -55,6 +55,15 @@ class Forecast(BaseModel, extra="forbid"):
     """The last values that a forecast is made from."""
 
 
+class FairPrice(BaseModel, extra="forbid"):
+    """Of the use case `fair-price`: shares of the fair price."""
+
+    buy_below: float = Field(default=0.10, gt=0, lt=1)
+    """BUY when the market price is at least so far under the fair price,"""
+    sell_above: float = Field(default=0.15, gt=0)
+    """SELL when it is at least so far over it."""
+
+
 class Settings(BaseSettings):
     """Every setting has the prefix HEADRACE_; `__` steps into a group: HEADRACE_KAFKA__BOOTSTRAP_SERVERS."""
 
@@ -79,6 +88,7 @@ class Settings(BaseSettings):
     use_cases: str = ""
     """Use cases outside the project: paths of .py files or module names, separated by commas."""
     forecast: Forecast = Field(default_factory=Forecast)
+    fair_price: FairPrice = Field(default_factory=FairPrice)
     poll: str = ""
     """TOML files of the polls that `headrace up` runs beside the simulators, separated by commas."""
     merge_wait_s: float = Field(default=0.1, ge=0)

@@ -18,6 +18,7 @@ BUILT_IN = (
     "usecases.shop.fraud",
     "usecases.rides.eta",
     "usecases.market.forecast",
+    "usecases.cards.fair_price",
 )
 
 

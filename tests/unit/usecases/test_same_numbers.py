@@ -31,7 +31,7 @@ print(told.hexdigest())
 """
 
 
-@pytest.mark.parametrize(("use_case", "events"), [("plan", 1_500), ("churn", 5_000), ("eta", 1_200)])
+@pytest.mark.parametrize(("use_case", "events"), [("plan", 1_500), ("churn", 5_000), ("eta", 700), ("fair-price", 700)])
 def test_hash_seed_does_not_matter(use_case, events):
     """Two processes with different hash seeds predict the same to the last bit, all candidates, in the same order."""
     told = {

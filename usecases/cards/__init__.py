@@ -1,0 +1,1 @@
+"""Collectible cards: what is offered, and what it is sold for."""
