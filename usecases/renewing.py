@@ -30,7 +30,8 @@ class Renewing(base.Wrapper[base.Regressor], base.Regressor):
 
     def __init__(self, regressor: Any, every: int) -> None:
         self.regressor, self.every = regressor, every
-        self._old, self._young = regressor.clone(), None
+        self._old = regressor.clone()
+        self._young: Any = None
         self._learned = 0
 
     @property
@@ -40,7 +41,9 @@ class Renewing(base.Wrapper[base.Regressor], base.Regressor):
     def learn_one(self, x: dict[Any, Any], y: Any) -> None:
         """Teach the one that answers and, once there is one, the one that will take over."""
         if self._learned == self.every:
-            self._old, self._young, self._learned = self._young or self._old, self.regressor.clone(), 0
+            if self._young is not None:
+                self._old = self._young
+            self._young, self._learned = self.regressor.clone(), 0
         self._old.learn_one(x, y)
         if self._young is not None:
             self._young.learn_one(x, y)

@@ -12,9 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from producers.cursors import HEADER, read_back, save
 from producers.polling import Refused, Web
-from tests.support import CommandLine, read_all, unique, wait_for
+from producers.sending import Sender, Stop
+from streaming.settings import Kafka
+from streaming.topics import Topic
+from tests.support import CommandLine, fill, make_topic, read_all, unique, wait_for
+from usecases.market.events import PriceEvent
 
 SYMBOLS = ("POLLED-A", "POLLED-B", "POLLED-C")
 START_MS, HOUR_MS = 1_767_225_600_000, 3_600_000  # 2026-01-01
@@ -205,3 +211,34 @@ def test_a_proxy_of_the_environment_is_used(exchange, monkeypatch):
     monkeypatch.setenv("no_proxy", "exchange.invalid")
     with pytest.raises(Refused, match=r"^http://exchange.invalid/candles does not answer"):
         Web(far, 1.0).get(far, {})
+
+
+def test_what_was_sent_is_read_back_from_the_topic_and_the_file(kafka, tmp_path):
+    """By request, foreign records left out; the file of a topic that was made anew counts no more."""
+    topic, file = Topic(unique("prices"), PriceEvent, key="symbol", time="time"), tmp_path / "poll.json"
+    make_topic(kafka, topic.name, partitions=3)
+    sender, server = Sender(Kafka(bootstrap_servers=kafka), Stop(), print), Kafka(bootstrap_servers=kafka)
+
+    def send(symbol: str, day: int, endpoint: str | None) -> None:
+        value = orjson.dumps({"symbol": symbol, "time": f"2026-01-0{day}T00:00:00Z", "value": 1.0})
+        sender.send(topic.name, symbol.encode(), value, headers=[(HEADER, endpoint.encode())] if endpoint else None)
+        sender.flush()
+
+    def found() -> dict[str, tuple[int, set[str]]]:
+        cursors = read_back(server, topic, file)
+        save(cursors, file)
+        days = {name: (c.time_us - START_MS * 1_000) // 86_400_000_000 + 1 for name, c in cursors.by_endpoint.items()}
+        return {name: (days[name], c.keys) for name, c in cursors.by_endpoint.items()}
+
+    assert found() == {}
+    for symbol, day, endpoint in (("A", 1, "x"), ("B", 2, "x"), ("C", 2, "x"), ("D", 3, "y"), ("E", 9, None)):
+        send(symbol, day, endpoint)
+    fill(kafka, topic.name, [("A", b"{")])
+    assert found() == found() == {"x": (2, {"B", "C"}), "y": (3, {"D"})}
+    send("A", 4, "x")
+    assert found() == {"x": (4, {"A"}), "y": (3, {"D"})}
+    client = AdminClient({"bootstrap.servers": kafka})
+    client.delete_topics([topic.name])[topic.name].result()
+    wait_for(lambda: topic.name not in client.list_topics(timeout=10).topics, what="the topic to go")
+    make_topic(kafka, topic.name, partitions=3)
+    assert found() == {}

@@ -37,6 +37,7 @@ def test_the_keys_of_the_local_s3_server_reach_its_clients(folder):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("HEADRACE_FORECAST__LAGS", "1", "HEADRACE_FORECAST__LAGS: .*greater than or equal to 2, got '1'"),
         ("HEADRACE_MERGE_WAIT_S", "soon", "HEADRACE_MERGE_WAIT_S: .*got 'soon'"),
         ("HEADRACE_KAFKA__PARTITIONS", "0", "HEADRACE_KAFKA__PARTITIONS: .*got '0'"),
         ("HEADRACE_KAFKA__CONFIG", '{"sasl.password": "geheim"', "^HEADRACE_KAFKA__CONFIG: (?!.*geheim)"),
@@ -55,6 +56,11 @@ def test_a_name_that_is_no_setting_is_said(monkeypatch, capsys):
     monkeypatch.setenv("HEADRACE_STROE", "x")
     load_settings()
     assert "HEADRACE_STROE is not a setting" in capsys.readouterr().err
+
+
+def test_settings_of_a_use_case_are_shown_by_their_own_names(monkeypatch):
+    monkeypatch.setenv("HEADRACE_FORECAST__LAGS", "24")
+    assert masked(load_settings())["HEADRACE_FORECAST__LAGS"] == 24
 
 
 def test_secrets_are_masked(monkeypatch):
