@@ -34,7 +34,8 @@ from usecases.market.forecast import Forecast
 
 use_case, profiles, told = Forecast(), {}, hashlib.sha256()
 models = [make() for make in use_case.candidates.values()]
-for _, event in islice(market.events(), 1_200):
+power = (event for _, event in market.events() if event["symbol"] == "POWER")
+for event in islice(power, 320):  # until the forest is renewed
     for example in use_case.learn(event, profiles.setdefault(event["symbol"], use_case.profile())):
         for model in models:
             told.update(repr(model.predict_one(example.x)).encode())
