@@ -75,6 +75,21 @@ def test_an_object_is_a_list_of_keys_and_values(poll):
     }
 
 
+def test_one_answer_feeds_two_topics(tmp_path, monkeypatch):
+    """The mappings of card prices of the page: listing and sale of one row meet by their id."""
+    monkeypatch.setenv("CARDS_KEY", "s3cret")
+    page = (Path(producers.__file__).parents[1] / "docs" / "forecast.md").read_text()
+    card = {"id": "E-7", "set": "ember", "rarity": "rare"}
+    prices = {"asked": 12.5, "paid": "11.75"}
+    row = {"card": card, "date": "2026-03-01", "condition": "good", "shop": {"rating": 4.5}, "prices": prices}
+    ids = []
+    for text in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[1:]:
+        poll = load(written(tmp_path, text), topics_of(load_use_cases(Settings())))
+        (only,) = poll.rows({"data": {"cards": [row]}})
+        ids.append(poll.row(only, poll.endpoints()[0]).key)
+    assert ids == ["E-7/2026-03-01"] * 2
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -134,7 +149,7 @@ def test_the_mappings_of_the_page_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setenv("CARDS_KEY", "s3cret")
     page = Path(producers.__file__).parents[1] / "docs" / "forecast.md"
     found = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
-    assert len(found) == 2
+    assert len(found) == 3
     topics = topics_of(load_use_cases(Settings()))
     for text in found:
         assert load(written(tmp_path, text), topics).endpoints()
