@@ -74,7 +74,7 @@ def learn(use_case: UseCase, lanes: Lanes, partitions: int = 3) -> Heard:
     taped.__class__ = _with_tape(type(use_case))
     learned, dead = learn_all(taped, lanes, partitions)
     learners = [learner for learner, _ in learned]
-    tapes = [learner.state.candidates.pop(_TAPE).model.steps for learner in learners]
+    tapes = [learner.state.candidates.pop(_TAPE).model.heard for learner in learners]
     return Heard(use_case, learners, tapes, len(dead))
 
 
@@ -131,16 +131,16 @@ class _Tape:
     """Says nothing, and keeps what it hears."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.heard: list[Step] = []
         self.centers: dict[int, Features] = {}
 
     def learn_one(self, x: Any, y: Any = None) -> None:
         """Keep an answer."""
-        self.steps.append(("learn", x, y))
+        self.heard.append(("learn", x, y))
 
     def predict_one(self, x: Any) -> Any:
         """Keep a question."""
-        self.steps.append(("ask", x, None))
+        self.heard.append(("ask", x, None))
 
     def predict_proba_one(self, x: Any) -> Any:
         """Keep a question."""
@@ -177,7 +177,7 @@ def _with_tape(kind: type[UseCase]) -> type[UseCase]:
 def _say(model: Any, x: Features, wanted: set[Reads]) -> dict[Reads, Any]:
     """All that the metrics want to know of a model's prediction."""
     if Reads.CENTERS in wanted:
-        inside = model.transform_one(x) if isinstance(model, compose.Pipeline) else x
+        inside = model.transform_one(x) if hasattr(model, "transform_one") else x
         centers = {at: dict(center) for at, center in last_step(model).centers.items()}
         return {Reads.CENTERS: (inside, model.predict_one(x), centers)}
     value = model.predict_one(x)
@@ -206,5 +206,6 @@ def _score(metric: Any, y: Label | None, said: Mapping[Reads, Any]) -> None:
 def _fixed_centers(kind: type[UseCase]) -> Any:
     """In the space in which the first candidate sees its points."""
     model = next(iter(kind.candidates.values()))()
-    before = list(model.steps.values())[:-1] if isinstance(model, compose.Pipeline) else []
-    return compose.Pipeline(*before, FixedCenters()) if before else FixedCenters()
+    if not hasattr(model, "transform_one"):
+        return FixedCenters()
+    return compose.FuncTransformer(model.transform_one) | FixedCenters()

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean
 from typing import Any
 
 from benchmarks.alone import Heard
@@ -14,55 +14,66 @@ from trainer.offline import learn_all
 
 _DAY_US = 86_400_000_000
 _POINTS = 200
+_LAST = 10
+_NOTHING = 0.05
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The rolling metric over events, and the number of events at which the drift began."""
+    """The rolling metric by the number of events."""
+
+    events: list[int]
+    values: list[float]
+    drift: int
+    """The number of events at which the world changed."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How one candidate gets over a drift, beside the same candidate in a world that has always been the new one.
+
+    What is hard for both (a season, the weather, a harder world) is nobody's fault: the gap between the two counts.
+    """
 
     metric: str
     candidate: str
     bigger_is_better: bool
-    events: list[int]
-    values: list[float]
-    drift: int
+    drifted: Curve
+    new_world: Curve
 
     @property
-    def before(self) -> float:
-        """The usual value in the third before the drift."""
-        known = [v for at, v in zip(self.events, self.values, strict=True) if 2 * self.drift / 3 < at <= self.drift]
-        return median(known)
+    def gaps(self) -> list[float]:
+        """How much worse the drifted one is, at each of its points since the drift."""
+        sign = 1 if self.bigger_is_better else -1
+        pairs = (
+            (at, v) for at, v in zip(self.drifted.events, self.drifted.values, strict=True) if at > self.drifted.drift
+        )
+        return [sign * (self._usual(at) - value) for at, value in pairs]
 
     @property
-    def worst(self) -> float:
-        """The worst value since the drift."""
-        return (min if self.bigger_is_better else max)(self._since)
+    def share(self) -> float:
+        """The part of the widest gap that is closed at the end; 1 where there was none to speak of."""
+        widest, last = max(self.gaps), mean(self.gaps[-_LAST:])
+        return 1.0 if widest < _NOTHING * abs(mean(self.new_world.values)) else 1 - last / widest
 
-    @property
-    def end(self) -> float:
-        """The last value."""
-        return self.values[-1]
-
-    @property
-    def recovered(self) -> float:
-        """The part of the loss that has been made good at the end; 1 where nothing was lost."""
-        lost, regained = abs(self.before - self.worst), abs(self.end - self.worst)
-        better = self.worst >= self.before if self.bigger_is_better else self.worst <= self.before
-        return 1.0 if better or lost < 0.05 * abs(self.before) else regained / lost
-
-    @property
-    def _since(self) -> list[float]:
-        return [v for at, v in zip(self.events, self.values, strict=True) if at > self.drift]
+    def _usual(self, at: int) -> float:
+        """The value in the new world at this number of events."""
+        nearest = min(range(len(self.new_world.events)), key=lambda n: abs(self.new_world.events[n] - at))
+        return self.new_world.values[nearest]
 
 
-def after_drift(heard: Heard, events: list[tuple[str, Event]], **options: Any) -> Curve:
-    """The curve of the champion that learned `events`, on the same events but for a drift in the middle of them."""
+def recovery(heard: Heard, events: list[tuple[str, Event]], **options: Any) -> Recovery:
+    """Of the champion of `events`: the same events but for a drift in their middle, and with the drift all the time."""
     use_case = heard.use_case
     champion = heard.learners[0].champion
     assert champion is not None, "nothing was learned"  # noqa: S101  # a champion is what this is about
-    drift_day = day_of(use_case, events, 0.5)
-    drifted = events_of(use_case, len(events), drift_day=drift_day, **options)
-    return curve(use_case, champion, drifted, drift_day, max(500, heard.answers // 20))
+    drift_day, window = day_of(use_case, events, 0.5), max(500, heard.answers // 20)
+    metric = type(use_case).metric()
+    drifted, new_world = (
+        curve(use_case, champion, events_of(use_case, len(events), drift_day=day, **options), day, window)
+        for day in (drift_day, 0)
+    )
+    return Recovery(f"rolling_{metric_name(metric)}", champion, bool(metric.bigger_is_better), drifted, new_world)
 
 
 def curve(use_case: UseCase, candidate: str, events: list[tuple[str, Event]], drift_day: int, window: int) -> Curve:
@@ -83,7 +94,7 @@ def curve(use_case: UseCase, candidate: str, events: list[tuple[str, Event]], dr
         count = learner.state.counts.events
         if learner is not first[0]:
             return
-        if not starts or learner.clock // _DAY_US - starts[0][1] < drift_day:
+        if not starts or learner.clock // _DAY_US - starts[0][1] < drift_day:  # the last one before the drift stays
             starts.append((count, learner.clock // _DAY_US))
         scores = learner.state.candidates[candidate].scores
         if count // every > (found[-1][0] // every if found else 0) and scores.answers >= window:
@@ -92,6 +103,4 @@ def curve(use_case: UseCase, candidate: str, events: list[tuple[str, Event]], dr
                 found.append((count, value))
 
     learn_all(single, lanes_of(use_case, events), 1, watch)
-    return Curve(
-        name, candidate, bool(metric.bigger_is_better), [at for at, _ in found], [v for _, v in found], starts[-1][0]
-    )
+    return Curve([at for at, _ in found], [value for _, value in found], starts[-1][0])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from producers import cards, market, rides, shop, telecom
+from producers import cards, market, rides, shop, telecom, web
 from streaming.errors import WrongUsage
 from streaming.topics import Topic
 from streaming.usecase import Event
@@ -12,6 +12,7 @@ from usecases.market.events import PRICES
 from usecases.rides.events import ARRIVALS, REQUESTS
 from usecases.shop.events import CHARGEBACKS, TRANSACTIONS
 from usecases.telecom.events import CHURN, USAGE
+from usecases.web.events import INTERACTIONS
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ SOURCES = {
         Source("telecom", (CHURN, USAGE), telecom.events, options=("customers", "drift_day")),
         Source("market", (PRICES,), market.events, options=("drift_day",)),
         Source("shop", (CHARGEBACKS, TRANSACTIONS), shop.events, options=("customers", "drift_day")),
+        Source("web", (INTERACTIONS,), web.events, options=("drift_day",)),
         Source("cards", (SALES, LISTINGS), cards.events, options=("drift_day",)),
         Source("rides", (ARRIVALS, REQUESTS), rides.events, options=("drift_day",)),
     )

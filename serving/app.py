@@ -19,7 +19,7 @@ from serving.outbox import Outbox
 from serving.predictor import Predictor
 from serving.problem import handle_problems
 from serving.records import Records
-from serving.routes import about, health, horizon, models, predictions, signal, training
+from serving.routes import about, clusters, health, horizon, models, predictions, signal, training
 from serving.state import State
 from serving.versions import Versions
 from serving.views import MemoryViews, RedisViews, Views
@@ -138,7 +138,7 @@ def build(state: State, lifespan: Lifespan | None = None) -> FastAPI:
     """The routes over connected parts."""
     app = FastAPI(title="Headrace", description=_DESCRIPTION, version=_version(), lifespan=lifespan)
     handle_problems(app)
-    for routes in (predictions, horizon, signal, about, training, models, health):
+    for routes in (predictions, horizon, signal, clusters, about, training, models, health):
         app.include_router(routes.router(state))
 
     def document() -> dict[str, object]:

@@ -15,6 +15,8 @@ class Model:
     pointer: Pointer
     object: str
     """Where it was read from."""
+    estimator: Any
+    """River's model itself: not to be taught."""
     ask: Ask
     taken_s: float
     """When the snapshot was taken, seconds since 1970."""
@@ -27,7 +29,7 @@ class Model:
     def of(cls, pointer: Pointer, model: Any, *, object: str, pinned: int | None = None) -> "Model":  # noqa: A002
         """Prepare a model for being asked."""
         taken_s = datetime.fromisoformat(pointer.time).timestamp()
-        return cls(pointer, object, asking(model), taken_s, pinned, confidence(model))
+        return cls(pointer, object, model, asking(model), taken_s, pinned, confidence(model))
 
 
 Models: TypeAlias = dict[tuple[str, str], Model]
