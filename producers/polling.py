@@ -135,8 +135,10 @@ class Poller:
                 self._say(f"{endpoint.name}: {error}; asked again in {wait:.0f} s, and then less and less often")
             return 0
         rows = fresh[:most]
-        # After news there may be more at once: the API may give a page at a time.
-        if pause.succeeded(time.monotonic(), 0.0 if rows else self._poll.sheet.every_s):
+        every_s = self._poll.sheet.every_s
+        # The API may give a page at a time: there is more at once, unless the newest row is of right now.
+        behind = bool(rows) and rows[-1].time_us / 1e6 < time.time() - every_s
+        if pause.succeeded(time.monotonic(), 0.0 if behind else every_s):
             self._say(f"{endpoint.name}: answers again")
         if rows:
             self._send(endpoint, rows)

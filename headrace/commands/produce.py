@@ -40,7 +40,9 @@ def command(  # noqa: PLR0913  # for typer an option is a parameter
 ) -> None:
     """Send the events of a simulator, a file or an API to Kafka; a simulator and a poll go on where they ended."""
     if poll is not None:
-        _refuse("does not go with --poll", source=source, topic=topic, file=file, rate=rate, out=out)
+        if source is not None:
+            raise WrongUsage(f"name a simulator or --poll, not both: got {source} and {poll}")
+        _refuse("does not go with --poll", topic=topic, file=file, rate=rate, out=out)
         _refuse("goes with a simulator", seed=seed, customers=customers, drift_day=drift_day)
         sent, unfit = _poll(poll, count)
     elif source is None:

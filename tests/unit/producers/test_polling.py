@@ -1,5 +1,6 @@
 """Which rows of an API are sent, in what order, and what happens when it fails."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -136,6 +137,19 @@ def test_after_failures_it_goes_on(monkeypatch):
     sender, _, said = run(Refused("it answers 500"), Refused("no"), [["A", DAY, 1]], [])
     assert sender.sent == [("A", 1.0)]
     assert said == ["test: it answers 500; asked again in 0 s, and then less and less often", "test: answers again"]
+
+
+@pytest.mark.parametrize(("age_s", "waits"), [(1, True), (3_600, False)])
+def test_an_api_that_has_news_each_second_is_not_asked_each_second(age_s, waits):
+    """A price of right now is the last one for a while; one of an hour ago may have others behind it."""
+    stop = Stop()
+    one: Any = poll(every_s=1_000)
+    web: Any = Web(stop, [["A", time.time() - age_s, 1]])
+    sender: Any = Sender()
+    poller = Poller(one, Cursors("id"), web, sender, stop, print, lambda: None)
+    poller.run(None)
+    assert sender.sent == [("A", 1.0)]
+    assert (poller._pauses["test"].due > time.monotonic() + 500) == waits
 
 
 def test_rows_that_kafka_did_not_take_are_not_passed():
