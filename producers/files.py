@@ -68,7 +68,7 @@ class Replay:
             try:
                 event = codec.check(fields)
             except BadRecord:
-                value = orjson.dumps(fields, default=str)
+                value = orjson.dumps(codec.typed(fields), default=str)
                 yield self._unfit_key(value), value
             else:
                 yield codec.key(event).encode(), codec.encode(event)

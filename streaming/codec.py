@@ -1,10 +1,14 @@
 """Between the bytes of a record and an event: decode, encode, key and event time."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from math import isfinite
+from typing import Any, NotRequired, Required, get_args, get_origin
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import get_type_hints
 
 from streaming.errors import BadRecord
 from streaming.topics import Topic
@@ -46,6 +50,21 @@ class Codec:
         except ValidationError as error:
             raise BadRecord(sentence(error)) from None
 
+    def typed(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a row that does not fit, each typed by the schema where it fits alone, else left as it is."""
+        found = dict(fields)
+        for name in fields.keys() & self._field_adapters.keys():
+            with suppress(ValidationError):
+                value = self._field_adapters[name].validate_python(fields[name], strict=False)
+                if not isinstance(value, float) or isfinite(value):  # JSON has no others
+                    found[name] = value
+        return found
+
+    @cached_property
+    def _field_adapters(self) -> dict[str, TypeAdapter[Any]]:
+        hints = get_type_hints(self.topic.schema, include_extras=True)
+        return {name: TypeAdapter(_bare(hint)) for name, hint in hints.items()}
+
     def encode(self, event: Event) -> bytes:
         """Write an event as JSON: the same event gives the same bytes."""
         return orjson.dumps(event, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
@@ -61,6 +80,11 @@ class Codec:
     def time_us(self, event: Event) -> int:
         """The event time in microseconds since 1970 (UTC)."""
         return to_us(event[self.topic.time])
+
+
+def _bare(hint: Any) -> Any:
+    """The type without `Required` or `NotRequired` around it."""
+    return get_args(hint)[0] if get_origin(hint) in (Required, NotRequired) else hint
 
 
 def to_us(moment: datetime | date | float) -> int:

@@ -195,7 +195,7 @@ def _check_candidate(cls: Kind, name: Any, made: list[Any]) -> None:
     if not isinstance(name, str) or not name:
         raise wrong("must have a name, as text")
     if isinstance(factory, base.Base):
-        raise wrong("must be a function that makes a model, got a model: put `lambda:` before it")
+        raise wrong("must be a function that makes a model, got a model: put lambda: before it")
     model = _made(cls, "candidates", factory, key=name)
     if not isinstance(model, base.Estimator):
         raise wrong(f"must make a River model, got {model!r}")

@@ -121,6 +121,6 @@ def _add(found: dict[str, UseCase], module: ModuleType, settings: Settings) -> l
         if cls.name in found:
             other = lines.of_class(type(found[cls.name]))
             place = lines.of_class(cls, "name")
-            raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {other}: choose another with `name = …`")
+            raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {other}: choose another with name = …")
         found[cls.name] = cls.configured(settings)
     return [found[cls.name] for cls in classes]

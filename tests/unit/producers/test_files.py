@@ -11,7 +11,7 @@ import pytest
 from producers import telecom
 from producers.files import Replay, read, write
 from streaming.codec import Codec
-from streaming.errors import HeadraceError, WrongUsage
+from streaming.errors import BadRecord, HeadraceError, WrongUsage
 from usecases.telecom.events import CHURN, USAGE
 
 GOOD = {
@@ -75,12 +75,22 @@ def test_csv_is_typed_by_the_schema(tmp_path):
 
 
 def test_csv_rows_that_do_not_fit(tmp_path):
-    """A row that does not fit is sent as it is; an empty cell is a missing field."""
+    """What does not fit is sent as it is; an empty cell is a missing field."""
     path = tmp_path / "usage.csv"
-    path.write_text("customer_id,data_gb,sms\nC1,much,\n")
+    path.write_text("customer_id,data_gb,sms,minutes\nC1,much,,nan\n")
     replay = Replay(path, USAGE)
-    assert list(replay) == [(b"C1", b'{"customer_id":"C1","data_gb":"much"}')]
+    assert list(replay) == [(b"C1", b'{"customer_id":"C1","data_gb":"much","minutes":"nan"}')]
     assert replay.unfit == 1
+
+
+def test_the_field_of_a_csv_that_does_not_fit_is_the_one_that_is_named(tmp_path):
+    """The others are typed, so that the dead letter does not complain of the first number that is text."""
+    path = tmp_path / "usage.csv"
+    path.write_text(",".join(GOOD) + "\n" + ",".join(str(value) for value in (GOOD | {"region": "moon"}).values()))
+    ((_, value),) = records(path)
+    assert json.loads(value) == GOOD | {"region": "moon"}
+    with pytest.raises(BadRecord, match="^region must be"):
+        Codec(USAGE).decode(value)
 
 
 def test_parquet(tmp_path):

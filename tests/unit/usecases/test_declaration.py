@@ -111,7 +111,7 @@ MISTAKES = {
     "a model instead of a function": (
         '"slow": linear_model.LogisticRegression',
         '"slow": linear_model.LogisticRegression()',
-        "HERE: LateParcel.candidates['slow'] must be a function that makes a model, got a model: put `lambda:`",
+        "HERE: LateParcel.candidates['slow'] must be a function that makes a model, got a model: put lambda: before it",
     ),
     "a model of another library": (
         '"slow": linear_model.LogisticRegression',
