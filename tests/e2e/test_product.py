@@ -66,7 +66,9 @@ class Product:
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     cli = CommandLine(tmp_path_factory.mktemp("product"))
     try:
-        up = cli.start("up", "--json")
+        assert cli("new", "late-parcel").returncode == 0
+        cli.environment["HEADRACE_USE_CASES"] = "late_parcel.py"
+        up = cli.start("up", *USE_CASES, "late-parcel", "--json")
 
         def line() -> str:
             assert up.process.poll() is None, up.complained
@@ -79,15 +81,15 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         cli.close()
 
 
-def champion(product: Product) -> int | None:
-    """The version of `plan` that has the alias, as the API lists it."""
-    models = product.get("/v1/plan/models")["models"]
+def champion(product: Product, use_case: str = "plan") -> int | None:
+    """The version that has the alias, as the API lists it."""
+    models = product.get(f"/v1/{use_case}/models")["models"]
     return next((model["version"] for model in models if "champion" in model["aliases"]), None)
 
 
-def archived(product: Product) -> pl.DataFrame:
-    """The rows of `telecom.usage`; none before the first commit."""
-    table = product.cli.folder / ".headrace" / "store" / "archive" / "telecom.usage"
+def archived(product: Product, topic: str = "telecom.usage") -> pl.DataFrame:
+    """The rows of a topic; none before the first commit."""
+    table = product.cli.folder / ".headrace" / "store" / "archive" / topic
     return pl.scan_delta(str(table)).collect() if (table / "_delta_log").exists() else pl.DataFrame()
 
 
@@ -116,6 +118,21 @@ def test_a_customer_is_known_by_the_key_alone(product: Product):
     body = {"customer_id": customer}
     wait_for(lambda: product.http.post("/v1/plan/predict", json=body).is_success, what="the views to be there")
     assert product.ask("plan", body)["prediction"] in {"basic", "standard", "premium"}
+
+
+def test_what_headrace_new_wrote_is_learned_served_archived_registered_and_measured(product: Product):
+    """A use case from outside: nothing of the project was touched."""
+    sent = product.cli("produce", "--topic", "late-parcel.events", "--file", "late_parcel.csv")
+    assert sent.returncode == 0, sent.stderr
+    wait_for(lambda: product.learned("late-parcel") == 600, what="600 deliveries to be learned")
+    body = {"shop": "station", "distance_km": 4.0, "items": 3}
+    wait_for(lambda: product.http.post("/v1/late-parcel/predict", json=body).is_success, what="an answer by key")
+    answer = product.ask("late-parcel", body)
+    assert answer["source"] == "model"
+    assert 25 < answer["prediction"] < 50  # 21 minutes to pack, 13 on the way, 2 for the things
+    wait_for(lambda: archived(product, "late-parcel.events").height == 600, what="the archive of the deliveries")
+    wait_for(lambda: champion(product, "late-parcel"), what="a registered version")
+    assert 'headrace_predictions_total{source="model",use_case="late-parcel"}' in product.http.get("/metrics").text
 
 
 def test_training_stops_within_two_seconds_while_the_api_answers_and_goes_on_again(product: Product):
