@@ -85,6 +85,13 @@ def test_order_of_each_topic(weeks):
         assert all(earlier < later for earlier, later in pairwise(places))
 
 
+def test_no_two_arrivals_of_a_zone_share_a_moment(monkeypatch):
+    """However crowded the city is: an event with the time and zone of the last one would be taken for sent."""
+    monkeypatch.setattr(rides, "_RIDES_A_DAY", 2_000_000)
+    arrivals = [event for topic, event in world(30_000, seed=1) if topic is ARRIVALS]
+    assert len({(event["time"], event["pickup_zone"]) for event in arrivals}) == len(arrivals) > 5_000
+
+
 def test_arrivals_come_first_at_a_moment(weeks):
     """Over both topics events rise by (time, request after arrival)."""
     places = [(event["time"], topic is REQUESTS) for topic, event in weeks]
