@@ -35,6 +35,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--write", action="store_true", help="keep the table in docs/real-data.md")
     parser.add_argument("--files", type=Path, metavar="DIR", help="only write DIR/<data set>/<topic>.ndjson")
     told = parser.parse_args(arguments)
+    unknown = sorted(set(told.names) - {data.name for data in ALL})
+    if unknown:
+        parser.error(f"there is no data set {unknown[0]}; there are {', '.join(data.name for data in ALL)}")
     chosen = [data for data in ALL if data.name in told.names or not told.names]
     if told.files:
         for data in chosen:
