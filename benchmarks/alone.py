@@ -178,8 +178,8 @@ def _say(model: Any, x: Features, wanted: set[Reads]) -> dict[Reads, Any]:
     """All that the metrics want to know of a model's prediction."""
     if Reads.CENTERS in wanted:
         inside = model.transform_one(x) if hasattr(model, "transform_one") else x
-        centers = {at: dict(center) for at, center in last_step(model).centers.items()}
-        return {Reads.CENTERS: (inside, model.predict_one(x), centers)}
+        cluster = model.predict_one(x)  # some look for their centers only now
+        return {Reads.CENTERS: (inside, cluster, {at: dict(c) for at, c in last_step(model).centers.items()})}
     value = model.predict_one(x)
     said = {Reads.VALUE: value, Reads.X: (value, x)}
     if Reads.PROBABILITIES in wanted:

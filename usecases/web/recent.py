@@ -9,7 +9,7 @@ from streaming.asking import last_step
 from streaming.usecase import Features
 
 
-class Recent(base.Clusterer):
+class Recent(base.Wrapper[Any], base.Clusterer):
     """Any River clusterer, or a pipeline that ends in one, with the last `size` points that it learned.
 
     Clusters come, go and change their numbers; what is kept of them by number would be mixed up. The last points,
@@ -33,6 +33,10 @@ class Recent(base.Clusterer):
     def transform_one(self, x: Any) -> Any:
         """The point in the space in which the clusterer measures distances."""
         return self.clusterer.transform_one(x) if hasattr(self.clusterer, "transform_one") else x
+
+    @property
+    def _wrapped_model(self) -> Any:
+        return self.clusterer
 
     @property
     def centers(self) -> Any:
