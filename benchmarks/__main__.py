@@ -27,11 +27,16 @@ _ONLY_BY_NAME = {"soak"}
 
 
 def main() -> None:
-    """Print one table a benchmark; `real` is one of quality, not of speed, and needs no broker."""
+    """Print one table a benchmark; `real` and `use-cases` are of quality, not of speed, and need no broker."""
     if sys.argv[1:2] == ["real"]:
         from benchmarks.real_data import table
 
         table.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["use-cases"]:
+        from benchmarks import figures
+
+        figures.main(sys.argv[2:])
         return
     print(f"Python {platform.python_version()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB")
     chosen = sys.argv[1:] or [name for name in BENCHMARKS if name not in _ONLY_BY_NAME]

@@ -1,12 +1,11 @@
 """`make bench-real`: the table of all data sets, printed and, with --write, kept in docs/real-data.md."""
 
 import argparse
-import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.hash_seed import begin_with_one
 from benchmarks.real_data import cars, churn, deliveries, diamonds, films, loans, series, shuttle
 from benchmarks.real_data.dataset import RealData
 from benchmarks.real_data.evaluation import Result, evaluated
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> None:
             data.write(told.files / data.name)
             print(told.files / data.name)
         return
-    _one_hash_seed()
+    begin_with_one()
     found = {data.name: _evaluated(data) for data in chosen}
     if told.write:
         PAGE.write_text(kept(PAGE.read_text(), found))
@@ -91,10 +90,3 @@ def _evaluated(data: RealData) -> list[str]:
 
 def _six(value: float) -> str:
     return f"{value:.6g}"
-
-
-def _one_hash_seed() -> None:
-    """Begin anew with one hash seed, as `headrace evaluate` does, so that every run prints the same."""
-    if "PYTHONHASHSEED" not in os.environ:
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # this very program again
