@@ -176,6 +176,9 @@ def _check(sheet: Sheet, topic: Topic) -> None:
     for name in _PLACEHOLDER.findall(_SECRET.sub("", sheet.url)):
         if name not in known:
             raise BadRecord(f"url: {{{name}}} is not known; there are {', '.join(sorted(known))}")
+    for name, values in sheet.each.items():
+        if not values:
+            raise BadRecord(f"each.{name} is empty: wanted at least one value to ask for")
     wanted: Any = topic.schema
     for name in sheet.fields:
         if name not in wanted.__annotations__:

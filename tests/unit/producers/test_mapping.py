@@ -130,6 +130,7 @@ def test_a_row_that_does_not_fit_is_named(poll, row, said):
         ("time = 0,", "", "fields.time is missing: market.prices wants it"),
         ("time = 0", "day = 1, time = 0", "fields.day is not a field of market.prices"),
         ("rows =", "row =", "row is no part of a poll; there are name, topic, url, each"),
+        ('["BTC/USD", "ETH"]', "[]", "each.symbol is empty: wanted at least one value"),
         ("TEST_KEY", "TEST_NO_KEY", "${TEST_NO_KEY} is not set in the environment"),
         ("[", "", "is not TOML"),
     ],
