@@ -14,7 +14,7 @@ Condition = Literal["poor", "played", "good", "near_mint", "mint"]
 Seller = Literal["private", "shop", "auction"]
 Grade = Annotated[int, Field(ge=0, le=10, description="by a grading company, 1 to 10; 0: not graded")]
 SellerRating = Annotated[float, Field(ge=1, le=5, description="the seller's rating by earlier buyers")]
-DaysListed = Annotated[float, Field(ge=0, description="days since the card was first offered")]
+DaysListed = Annotated[float, Field(ge=0, le=36_500, description="days since the card was first offered")]
 Price = Annotated[float, Field(ge=0.0001, le=1e9)]
 ListingId = Annotated[str, Field(min_length=1, max_length=64)]
 

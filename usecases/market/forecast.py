@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from streaming.errors import BadRecord
 from streaming.usecase import Event, Example, Features, UseCase, View, on
 from usecases.market.changes import AVAILABLE, NEWEST, Changes, Persistence
-from usecases.market.events import PRICES
+from usecases.market.events import MOST, PRICES
 from usecases.market.series import Series
 from usecases.per_key import PerKey
 from usecases.renewing import Renewing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streaming.settings import Settings
 
 LAGS = 10
-_Lag = Annotated[float, Field(description="in_1 is the newest value, in_2 the one before it")]
+_Lag = Annotated[float, Field(ge=-MOST, le=MOST, description="in_1 is the newest value, in_2 the one before it")]
 
 
 def request_of(lags: int) -> type:
@@ -110,7 +110,10 @@ class Forecast(UseCase):
         known = sum(there)
         if not all(there[:known]):
             raise BadRecord(f"{names[there.index(False)]} is missing: lags are given from in_1 on, without a gap")
-        known = int(min(known, given.get(AVAILABLE, known)))
+        real = int(given.get(AVAILABLE, known))
+        if known and not real and (known < self.lags or any(given[name] for name in names)):
+            raise BadRecord(f"{AVAILABLE} is 0, but {NEWEST} is given: wanted at least 1, or no {AVAILABLE}")
+        known = min(known, real)
         lags = {name: float(given[name]) if at < known else 0.0 for at, name in enumerate(names)}
         return {"symbol": event["symbol"], AVAILABLE: known, **lags}
 

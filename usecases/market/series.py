@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from streaming.codec import to_us
+
 
 class Series:
     """The newest values of one symbol, newest first, and when the newest was."""
@@ -14,8 +16,11 @@ class Series:
         self.values: list[float] = []
 
     def precedes(self, time: Any) -> bool:
-        """Whether a value of this time goes on from here; one that is told again or late does not."""
-        return self.time is None or bool(time > self.time)
+        """Whether a value of this time goes on from here; one that is told again or late does not.
+
+        A time without a zone is UTC, as everywhere.
+        """
+        return self.time is None or to_us(time) > to_us(self.time)
 
     def append(self, time: Any, value: float, *, most: int) -> None:
         """Take in the next value; at most so many are kept."""

@@ -37,6 +37,12 @@ X = {name: value for name, value in LISTING.items() if name not in ("listing_id"
 PRICES = st.floats(0.01, 1e6)
 
 
+def test_days_without_an_end_are_refused():
+    """One listing must not stretch the scale for all others."""
+    with pytest.raises(BadRecord, match="days_listed must be less than or equal to 36500"):
+        Codec(LISTINGS).check({**LISTING, "days_listed": 1e308})
+
+
 def test_a_listing_is_a_question_of_its_own():
     """It is asked under the listing's id."""
     fair_price: Any = FairPrice()

@@ -9,16 +9,19 @@ import sys
 from itertools import islice
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from river import linear_model
 
 from producers import market
 from streaming import unpickle
+from streaming.codec import Codec
 from streaming.errors import BadRecord
 from streaming.settings import Settings
 from streaming.usecase import Event
 from usecases.market.changes import Changes, Persistence
+from usecases.market.events import PRICES
 from usecases.market.forecast import Forecast, followed_by, request_of
 from usecases.market.series import Series
 from usecases.registry import load_use_cases, modules_of
@@ -80,6 +83,14 @@ def test_what_is_told_again_or_late_teaches_nothing():
     assert profile.view() == before == {"in_1": 20, "in_2": 10}
 
 
+def test_a_time_without_a_zone_is_utc():
+    """Among those that have one: none of them fails, none is taken for newer than it is."""
+    bare = {**price(20, 2), "time": price(0, 2)["time"].replace(tzinfo=None)}
+    profile = Series()
+    assert len(examples(Forecast(), profile, price(10, 1), bare, price(20, 2), price(30, 3))) == 3
+    assert examples(Forecast(), profile, bare) == []
+
+
 def test_the_copy_of_a_series_stays_when_the_series_goes_on():
     """A handler that fails is undone by it."""
     profile = Series()
@@ -117,6 +128,25 @@ def test_fewer_real_lags_than_given_are_zeros():
     """available_lags of a request hides what lies beyond."""
     x = of_lags(3).features({"symbol": "GAS", "in_1": 5, "in_2": 4, "in_3": 3, "available_lags": 1}, {})
     assert (x["available_lags"], x["in_2"], x["in_3"]) == (1, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("lags", [{"in_1": 5.0}, {"in_1": 0.0}, {"in_1": 5.0, "in_2": 4.0, "in_3": 3.0}])
+def test_lags_of_which_none_is_real_are_refused(lags):
+    """There would be nothing to go on from; only the x of a series' first event is like that, and all zeros."""
+    with pytest.raises(BadRecord, match="available_lags is 0, but in_1 is given: wanted at least 1, or no"):
+        of_lags(3).features({"symbol": "GAS", **lags, "available_lags": 0}, {})
+    first = of_lags(3).features({"symbol": "GAS"}, {})
+    assert of_lags(3).features(dict(first), {}) == first
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 1.1e12])
+def test_values_that_would_swallow_every_metric_are_refused(value):
+    """In events and in the lags of a request: the mean of errors stays finite."""
+    with pytest.raises(BadRecord, match="value must be "):
+        Codec(PRICES).decode(orjson.dumps({**price(0), "value": value}))
+    for lag in ("in_1", "in_2"):
+        with pytest.raises(ValidationError):
+            TypeAdapter(request_of(3)).validate_python({"in_1": 1.0, lag: value})
 
 
 def test_features_change_nothing():
