@@ -19,6 +19,8 @@ from streaming.usecase import UseCase
 from usecases import lines
 
 Kind = type[UseCase]
+RESERVED = frozenset({"use-cases"})
+"""Names of the API's own addresses beside those of use cases: `/v1/use-cases` lists them."""
 
 
 def check(cls: Kind) -> None:
@@ -80,6 +82,8 @@ def _wrong(cls: Kind, attribute: str, what: str, *, key: str | None = None, show
 def _check_name(cls: Kind) -> None:
     if not isinstance(cls.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", cls.name):
         raise _wrong(cls, "name", f"must be letters, digits and hyphens, got {cls.name!r}")
+    if cls.name in RESERVED:
+        raise _wrong(cls, "name", f"must not be {cls.name!r}: /v1/{cls.name} is an address of the API's own")
 
 
 def _check_topic(cls: Kind, topic: Any) -> None:

@@ -34,6 +34,7 @@ def command(name: Annotated[str, typer.Argument(help="Lower-case words with hyph
 
 def _checked(name: str) -> str:
     """The name with hyphens; a sentence tells why it cannot be one."""
+    from usecases.declaration import RESERVED
     from usecases.registry import BUILT_IN
 
     wanted = name.replace("_", "-")
@@ -41,6 +42,8 @@ def _checked(name: str) -> str:
         raise WrongUsage(f"a use case is named by at most 64 lower-case letters, digits and hyphens, got {name!r}")
     if wanted in {module.rpartition(".")[2].replace("_", "-") for module in BUILT_IN}:
         raise WrongUsage(f"the name {wanted!r} is taken by a use case of the project: choose another")
+    if wanted in RESERVED:
+        raise WrongUsage(f"the name {wanted!r} is taken by an address of the API, /v1/{wanted}: choose another")
     return wanted
 
 

@@ -80,6 +80,13 @@ def test_the_projects_own_names_are_taken(new):
         new("churn")
 
 
+@pytest.mark.parametrize("name", ["use-cases", "use_cases"])
+def test_an_address_of_the_api_is_no_name(new, name):
+    with pytest.raises(WrongUsage, match="the name 'use-cases' is taken by an address of the API, /v1/use-cases"):
+        new(name)
+    assert not list(Path().iterdir())
+
+
 def test_the_made_up_events_fit_and_stay_the_same():
     header, *rows = sample.lines()
     assert rows == list(sample.lines())[1:]

@@ -208,6 +208,11 @@ MISTAKES = {
         '    name = "late parcel"\n    topics',
         "HERE: LateParcel.name must be letters, digits",
     ),
+    "a name that is an address": (
+        "    topics",
+        '    name = "use-cases"\n    topics',
+        "HERE: LateParcel.name must not be 'use-cases': /v1/use-cases is an address of the API's own",
+    ),
     "a name that is taken": ("    topics", '    name = "churn"\n    topics', "the name 'churn' is taken by "),
     "a topic that others declare": (
         '"shop.parcels"',
