@@ -5,15 +5,18 @@ import random
 from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired, Required, get_args, get_origin
 
+import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict, get_type_hints
 
 from serving.problem import Problem
 from streaming.codec import sentence
+from streaming.errors import BadRecord
 from streaming.usecase import UseCase
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 _ID = "id"
+_WIDE = 100_000
 _ID_TEXT = "a name for this prediction, by which its label can be sent later"
 
 
@@ -25,7 +28,7 @@ class RequestSchema:
         kind = type(use_case)
         declared = kind.request
         hints = get_type_hints(declared, include_extras=True) if declared else {}
-        self.name = use_case.name
+        self.name, self._features = use_case.name, use_case.features
         self.required: frozenset[str] = frozenset(getattr(declared, "__required_keys__", hints))
         """The features that must be given, or known of the key."""
         self.order = tuple(name for name in hints if name in self.required)
@@ -68,7 +71,7 @@ class RequestSchema:
             request = self._body.validate_python(dict(body))
         except ValidationError:
             return False
-        return self.required <= request.keys()
+        return self.required <= request.keys() and self._answerable(request)
 
     def json_schema(self) -> dict[str, Any]:
         """The body for OpenAPI."""
@@ -83,9 +86,22 @@ class RequestSchema:
         return [field_facts(name, properties[name], required=name in self.required) for name in self._own]
 
     def made_up(self, dice: random.Random) -> dict[str, Any]:
-        """A valid body out of the declaration alone."""
+        """A valid body out of the declaration alone: what is required, and more where that is not enough."""
         properties = self._body.json_schema()["properties"]
-        return {name: _value(properties[name], dice) for name in self.order}
+        shard = (self.shard_key,) if self.shard_key else ()
+        bodies = [
+            {name: _value(properties[name], dice) for name in dict.fromkeys((*names, *shard))}
+            for names in (self.order, self._own)
+        ]
+        return next((body for body in bodies if self._answerable(self.parse(orjson.dumps(body)))), bodies[0])
+
+    def _answerable(self, request: dict[str, Any]) -> bool:
+        """Whether the features come of this alone; what else they may raise is no matter of the request."""
+        try:
+            self._features(request, {})
+        except Exception as error:  # noqa: BLE001  # a use case's own code
+            return not isinstance(error, BadRecord)
+        return True
 
 
 def field_facts(name: str, schema: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
@@ -133,6 +149,9 @@ def _value(schema: Mapping[str, Any], dice: random.Random) -> Any:
         return dice.choice(schema.get("enum") or [schema["const"]])
     low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
     high = schema.get("maximum", schema.get("exclusiveMaximum", low + 100))
+    if high - low > _WIDE:  # bounds against nonsense are no range to draw from
+        low = max(low, min(0, high - 100))
+        high = low + 100
     now = dt.datetime.now(dt.UTC)
     by_type: dict[str, Any] = {
         "number": round(low + (high - low) * dice.uniform(0.05, 0.95), 2),

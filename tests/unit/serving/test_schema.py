@@ -11,11 +11,14 @@ from typing_extensions import TypedDict
 
 from serving.problem import Problem
 from serving.schema import RequestSchema
+from streaming.settings import Settings
 from streaming.topics import Topic
 from streaming.usecase import UseCase
+from usecases.registry import load_use_cases
 from usecases.telecom.churn import Churn
 from usecases.telecom.plan import Plan
 
+USE_CASES = load_use_cases(Settings())
 PLAN = {
     "avg_data_gb": 7.5,
     "avg_minutes": 310,
@@ -103,6 +106,33 @@ def test_a_made_up_body_is_valid(use_case):
     for _ in range(50):
         made_up = schema.made_up(dice)
         assert schema.required <= schema.parse(orjson.dumps(made_up)).keys()
+
+
+@pytest.mark.parametrize("name", [name for name, one in USE_CASES.items() if type(one).request])
+def test_a_made_up_body_is_answered(name):
+    """The features accept it without a look-up, also where one of several fields that are not required is wanted."""
+    use_case, dice = USE_CASES[name], random.Random(3)
+    schema = RequestSchema(use_case)
+    for _ in range(50):
+        made_up = schema.parse(orjson.dumps(schema.made_up(dice)))
+        assert use_case.features(made_up, {})
+        assert schema.accepts(made_up)
+        assert schema.shard_key is None or schema.shard_key in made_up
+
+
+def test_a_body_that_features_refuse_is_no_sample():
+    """Every field that is required is there, and yet something is missing."""
+    schema, dice = RequestSchema(USE_CASES["interactions"]), random.Random(3)
+    made_up = schema.parse(orjson.dumps(schema.made_up(dice)))
+    assert not schema.accepts({name: made_up[name] for name in schema.order})
+
+
+def test_a_made_up_number_is_no_bound_against_nonsense():
+    """A price of a few coins, though a billion is allowed."""
+    schema, dice = RequestSchema(USE_CASES["fair-price"]), random.Random(3)
+    assert all(0 < schema.made_up(dice)["market_price"] < 1_000 for _ in range(50))
+    schema = RequestSchema(USE_CASES["forecast"])
+    assert all(abs(schema.made_up(dice)["in_1"]) < 1_000 for _ in range(50))
 
 
 def test_a_body_that_lacks_features_is_no_sample():
