@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
-from streaming.errors import BadRecord
+from streaming.errors import BadRecord, HeadraceError
 from streaming.topics import Topic
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ Handler: TypeAlias = Callable[[Any, Event, Any], Iterable[Outcome] | None]
 
 def on(topic: Topic) -> Callable[[Handler], Handler]:
     """Mark a method `(self, event, profile)` as a handler of the topic's events."""
+    if not isinstance(topic, Topic):
+        raise HeadraceError(f"@on takes a Topic, got {topic!r}")
 
     def mark(handler: Handler) -> Handler:
         handler.topic = topic  # type: ignore[attr-defined]
@@ -123,7 +125,7 @@ class UseCase:
         """Handlers by topic name, in the order of their definition, base classes first."""
         found: dict[str, Handler] = {}
         for base in reversed(cls.__mro__):
-            found.update({name: h for name, h in vars(base).items() if hasattr(h, "topic")})
+            found.update({name: h for name, h in vars(base).items() if isinstance(getattr(h, "topic", None), Topic)})
         by_topic: dict[str, list[Handler]] = {topic.name: [] for topic in cls.topics}
         for handler in found.values():
             by_topic.setdefault(handler.topic.name, []).append(handler)  # type: ignore[attr-defined]

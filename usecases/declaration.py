@@ -14,6 +14,7 @@ from typing_extensions import get_type_hints, is_typeddict
 from streaming import unpickle
 from streaming.codec import Codec
 from streaming.errors import Damaged, HeadraceError
+from streaming.settings import Settings
 from streaming.topics import Topic
 from streaming.usecase import UseCase
 from usecases import lines
@@ -25,7 +26,28 @@ RESERVED = frozenset({"use-cases"})
 
 def check(cls: Kind) -> None:
     """Refuse a declaration in one sentence: file, line, what is wrong, what was wanted."""
+    try:
+        _check(cls)
+    except HeadraceError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a user's class may hold anything
+        raise HeadraceError(f"{lines.of_class(cls)}: {cls.__name__} cannot be checked: {_short(error)}") from None
+
+
+def configured(cls: Kind, settings: Settings) -> UseCase:
+    """The use case by the settings; its own `__init__` may raise anything."""
+    try:
+        return cls.configured(settings)
+    except HeadraceError:
+        raise
+    except Exception as error:  # noqa: BLE001  # see above
+        place = lines.of_class(cls, "__init__")
+        raise HeadraceError(f"{place}: {cls.__name__} cannot be made: {_short(error)}") from None
+
+
+def _check(cls: Kind) -> None:
     _check_name(cls)
+    _check_methods(cls)
     if not isinstance(cls.topics, list | tuple) or not cls.topics:
         raise _wrong(cls, "topics", f"must be a list of Topic, got {cls.topics!r}")
     for topic in cls.topics:
@@ -86,6 +108,13 @@ def _check_name(cls: Kind) -> None:
         raise _wrong(cls, "name", f"must not be {cls.name!r}: /v1/{cls.name} is an address of the API's own")
 
 
+def _check_methods(cls: Kind) -> None:
+    """`metrics = (…)` would hide a method that everybody calls."""
+    for name in ("handlers", "metrics", "configured", "features", "rules", "explain"):
+        if not callable(getattr(cls, name)):
+            raise _wrong(cls, name, f"must be a method, got {getattr(cls, name)!r}: choose another name for it")
+
+
 def _check_topic(cls: Kind, topic: Any) -> None:
     if not isinstance(topic, Topic):
         raise _wrong(cls, "topics", f"must be a list of Topic, got {topic!r} in it")
@@ -94,7 +123,7 @@ def _check_topic(cls: Kind, topic: Any) -> None:
     def wrong(what: str) -> HeadraceError:
         return HeadraceError(f"{place}: the topic {topic.name} {what}")
 
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic.name):
+    if not isinstance(topic.name, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic.name):
         raise HeadraceError(f"{place}: a topic's name must be letters, digits, dots and hyphens, got {topic.name!r}")
     if not is_typeddict(topic.schema):
         raise wrong(f"wants a TypedDict as its schema, got {topic.schema!r}")
@@ -106,6 +135,8 @@ def _check_topic(cls: Kind, topic: Any) -> None:
     for what, field in (("key", topic.key), ("event time", topic.time)):
         if field not in hints:
             raise wrong(f"has its {what} in {field!r}, but {topic.schema.__name__} has only {', '.join(hints)}")
+    if not isinstance(topic.max_jump, dt.timedelta) or topic.max_jump <= dt.timedelta(0):
+        raise wrong(f"wants a timedelta above 0 as its max_jump, got {topic.max_jump!r}")
     time = hints[topic.time]
     if isinstance(time, type) and (time is bool or not issubclass(time, dt.date | int | float)):
         raise wrong(f"wants a datetime, a date or seconds as its event time, but {topic.time!r} is {time.__name__}")
@@ -172,6 +203,9 @@ def _check_metrics(cls: Kind) -> list[Any]:
 
     if not hasattr(cls, "metric"):
         raise _wrong(cls, "metric", "is missing: a function that makes a River metric, as `metric = metrics.MAE`")
+    if not isinstance(cls.reported, list | tuple):
+        wanted = "a list of functions that make metrics, as `reported = (metrics.RMSE,)`"
+        raise _wrong(cls, "reported", f"must be {wanted}, got {cls.reported!r}")
     made, kinds = [], (metrics.base.Metric, metrics.base.ClusteringMetric)
     for attribute, make in [("metric", cls.metric), *(("reported", one) for one in cls.reported)]:
         if isinstance(make, kinds):

@@ -6,10 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from streaming.usecase import UseCase
+
 
 def of_class(cls: type, attribute: str | None = None, key: str | None = None) -> str:
-    """File and line of a class, of an attribute in its body, or of one key of an attribute that is a dict."""
-    owner = next((base for base in cls.__mro__ if attribute in vars(base)), cls)
+    """File and line of a class, of an attribute in its body, or of one key of an attribute that is a dict.
+
+    An attribute that only `UseCase` has was left out: then it is the line of the class.
+    """
+    owner = next((base for base in cls.__mro__ if attribute in vars(base) and base is not UseCase), cls)
     file, tree = _source(owner)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == owner.__name__]
     if not nodes:

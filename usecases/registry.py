@@ -28,7 +28,7 @@ def load_use_cases(settings: Settings) -> dict[str, UseCase]:
     found: dict[str, UseCase] = {}
     for module in BUILT_IN:
         _add(found, importlib.import_module(module), settings)
-    for source in filter(None, (part.strip() for part in settings.use_cases.split(","))):
+    for source in _sources(settings.use_cases):
         for use_case in _add(found, _load(source), settings):
             declaration.check_stored(type(use_case), modules_of(use_case))
     declaration.check_agreement(found.values())
@@ -64,12 +64,23 @@ def modules_of(use_case: UseCase) -> list[ModuleType]:
     return [module for name, module in list(sys.modules.items()) if name in own or name.startswith(domains)]
 
 
+def _sources(named: str) -> list[str]:
+    """The modules and files of a list; what is named twice, or is there anyway, only once."""
+    parts = filter(None, (part.strip() for part in named.split(",")))
+    found: dict[str | Path, str] = {}
+    for part in parts:
+        found.setdefault(Path(part).expanduser().resolve() if part.endswith(".py") else part, part)
+    return [part for place, part in found.items() if place not in BUILT_IN]
+
+
 def _load(source: str) -> ModuleType:
     if not source.endswith(".py"):
         return _import(source)
     path = Path(source).expanduser().resolve()
     if not path.is_file():
         raise HeadraceError(f"HEADRACE_USE_CASES: there is no file {source}")
+    if "." in path.stem:  # pickle would look for a package
+        raise HeadraceError(f"HEADRACE_USE_CASES: {source}: the file's name must have no dot before .py: rename it")
     # One name per file name, so that a pickled profile finds its class again after a restart.
     name = f"headrace_use_case_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -103,7 +114,8 @@ def _where(error: BaseException, file: str) -> str:
     """The mistake with the last line inside the user's own file."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {error.msg}"
-    return f"{lines.of_error(error, file)}: {type(error).__name__}: {error}"
+    kind = "" if isinstance(error, HeadraceError) else f"{type(error).__name__}: "
+    return f"{lines.of_error(error, file)}: {kind}{error}"
 
 
 def _add(found: dict[str, UseCase], module: ModuleType, settings: Settings) -> list[UseCase]:
@@ -122,5 +134,5 @@ def _add(found: dict[str, UseCase], module: ModuleType, settings: Settings) -> l
             other = lines.of_class(type(found[cls.name]))
             place = lines.of_class(cls, "name")
             raise HeadraceError(f"{place}: the name {cls.name!r} is taken by {other}: choose another with name = …")
-        found[cls.name] = cls.configured(settings)
+        found[cls.name] = declaration.configured(cls, settings)
     return [found[cls.name] for cls in classes]

@@ -71,6 +71,63 @@ MISTAKES = {
         "",
         "HERE-10: LateParcel.topics lists shop.parcels, but no method is marked @on that topic",
     ),
+    "a text instead of a topic": ("@on(PARCELS)", '@on("shop.parcels")', "HERE: @on takes a Topic, got 'shop.parcels'"),
+    "no topic at all": ("@on(PARCELS)", "@on", "HERE: @on takes a Topic, got <function LateParcel.learn at 0x"),
+    "a topic instead of topics": (
+        "topics = [PARCELS]",
+        "topics = PARCELS",
+        "HERE: LateParcel.topics must be a list of Topic, got Topic(name='shop.parcels'",
+    ),
+    "a list under a wrong name": (
+        "    topics = [PARCELS]",
+        "    topic = [PARCELS]",
+        "HERE-1: LateParcel.topics must be a list of Topic, got ()",
+    ),
+    "models under a wrong name": (
+        "    candidates = {",
+        "    candidate = {",
+        "HERE-6: LateParcel.candidates must name functions that make River models, got {}",
+    ),
+    "models without names": (
+        "    candidates = {",
+        "    candidates, more = [linear_model.LogisticRegression], {",
+        "LateParcel.candidates must name functions that make River models, got [<class",
+    ),
+    "a reported metric without a list": (
+        "(metrics.F1,)",
+        "metrics.F1",
+        "HERE: LateParcel.reported must be a list of functions that make metrics, as `reported = (metrics.RMSE,)`, got",
+    ),
+    "metrics in the place of a method": (
+        "    reported = (",
+        "    metrics = (",
+        "HERE: LateParcel.metrics must be a method, got (<class",
+    ),
+    "a window of text": (
+        "    metric =",
+        '    window = "20"\n    metric =',
+        "HERE: LateParcel.window must be a whole number of at least 1, got '20'",
+    ),
+    "a topic's name that is no text": (
+        'Topic("shop.parcels"',
+        "Topic(7",
+        "a topic's name must be letters, digits, dots and hyphens, got 7",
+    ),
+    "a topic's jump in days": (
+        'time="time")',
+        'time="time", max_jump=5)',
+        "HERE: the topic shop.parcels wants a timedelta above 0 as its max_jump, got 5",
+    ),
+    "a topic with two keys": (
+        'key="parcel"',
+        'key=["parcel"]',
+        "LateParcel cannot be checked: TypeError: unhashable type: 'list'",
+    ),
+    "a use case that wants arguments": (
+        "    topics",
+        "    def __init__(self, rate):\n        self.rate = rate\n\n    topics",
+        "HERE: LateParcel cannot be made: TypeError: LateParcel.__init__() missing 1 required positional argument",
+    ),
     "something else than topics": (
         "[PARCELS]",
         '["shop.parcels"]',
@@ -276,6 +333,21 @@ def test_two_files_that_declare_a_topic_differently_are_both_named(tmp_path):
 def test_a_module_that_is_not_there_is_named():
     with pytest.raises(HeadraceError, match=r"there is no module parcels.late \(a path to a file ends in .py\)"):
         load_use_cases(Settings(use_cases="parcels.late"))
+
+
+def test_a_file_that_is_named_twice_is_loaded_once(tmp_path, monkeypatch):
+    """Also by two ways to write its path; a module of the project is there anyway."""
+    file, _ = load(tmp_path, GOOD)
+    monkeypatch.chdir(tmp_path)
+    assert "late-parcel" in load_use_cases(Settings(use_cases=f"{file},{file.name},./{file.name},usecases.shop.fraud"))
+
+
+def test_a_file_with_a_dot_in_its_name_is_refused(tmp_path):
+    """Its profiles would be looked for in a package."""
+    file = tmp_path / "b.c.py"
+    file.write_text(GOOD)
+    with pytest.raises(HeadraceError, match=r"b\.c\.py: the file's name must have no dot before \.py: rename it$"):
+        load_use_cases(Settings(use_cases=str(file)))
 
 
 def test_features_that_fail_on_an_event_are_told_with_their_line(tmp_path, cli):
