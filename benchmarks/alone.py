@@ -109,7 +109,7 @@ def baseline(use_case: UseCase) -> tuple[str, Callable[[], Any]]:
 class FixedCenters(base.Clusterer):
     """As many centers as wanted, at the first points that differ: the random start of k-means, never moved."""
 
-    def __init__(self, n_clusters: int = 5) -> None:
+    def __init__(self, n_clusters: int = 12) -> None:
         self.n_clusters = n_clusters
         self.centers: dict[int, Features] = {}
 

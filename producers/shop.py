@@ -143,7 +143,7 @@ class _World:
             home=home,
             latitude=latitude + rng.gauss(0, 0.05),
             longitude=longitude + rng.gauss(0, 0.05),
-            rate=0.6 * exp(rng.gauss(0, 0.5)),
+            rate=0.5 * exp(rng.gauss(0, 0.5)),
             level=exp(rng.gauss(0, 0.4)),
             device=f"K{number:07d}-1",
         )

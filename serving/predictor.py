@@ -158,10 +158,17 @@ class Predictor:
         for request, stored in zip(requests, found, strict=True):
             self._lookups["unknown" if stored is None else "found"].inc()
             if stored is None:
-                what = f"nothing is known of {key} {request[key]!r}"  # type: ignore[index]
-                raise Problem(404, "This key is not known", f"{what}: send {self._names(request)} with it")
-            views.append(stored.view)
+                self._check_unknown(request)
+            views.append(_NO_VIEW if stored is None else stored.view)
         return views
+
+    def _check_unknown(self, request: dict[str, Any]) -> None:
+        """A key of which nothing is known is answered where what is sent is enough: in training it is, too."""
+        try:
+            self.use_case.features(request, _NO_VIEW)
+        except BadRecord:
+            what = f"nothing is known of {self.schema.key} {request[self.schema.key or '']!r}"
+            raise Problem(404, "This key is not known", f"{what}: send {self._names(request)} with it") from None
 
     def _incomplete(self, request: dict[str, Any]) -> Problem:
         instead = f", or {self.schema.key} alone" if self.schema.key else ""

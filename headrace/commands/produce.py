@@ -21,7 +21,7 @@ _SIMULATOR_RATE = 200.0
 
 
 def command(  # noqa: PLR0913  # for typer an option is a parameter
-    source: Annotated[str | None, typer.Argument(help="A simulator: telecom, market, shop, rides, cards.")] = None,
+    source: Annotated[str | None, typer.Argument(help="A simulator: telecom, shop, rides, web, market, cards.")] = None,
     *,
     topic: Annotated[str | None, typer.Option(help="Replay --file to this topic.")] = None,
     file: Annotated[Path | None, typer.Option(help="A CSV, NDJSON or Parquet file, sent in its order.")] = None,

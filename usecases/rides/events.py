@@ -38,8 +38,8 @@ class ArrivalEvent(TypedDict):
     ride_id: RideId
     pickup_zone: ZoneName
     time: dt.datetime
-    minutes: Annotated[float, Field(gt=0, description="minutes from the request to the arrival at the drop-off")]
-    km: Annotated[float, Field(gt=0, description="kilometres driven, by the vehicle's meter")]
+    minutes: Annotated[float, Field(gt=0, le=10_000, description="minutes from the request to the drop-off")]
+    km: Annotated[float, Field(gt=0, le=10_000, description="kilometres driven, by the vehicle's meter")]
 
 
 REQUESTS = Topic("rides.requests", RequestEvent, key="pickup_zone", time="time")

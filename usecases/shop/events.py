@@ -23,13 +23,13 @@ class Transaction(TypedDict):
     customer_id: _Id
     merchant_id: _Id
     category: Category
-    amount: Annotated[float, Field(gt=0, description="EUR, whatever the currency paid in")]
+    amount: Annotated[float, Field(gt=0, le=1e9, description="EUR, whatever the currency paid in")]
     currency: Currency
     channel: Channel
     device_id: Annotated[str, Field(min_length=1, max_length=64, description="the card reader's card, or the device")]
     latitude: Annotated[float, Field(ge=-90, le=90, description="of the merchant or, online, of the address")]
     longitude: Annotated[float, Field(ge=-180, le=180, description="of the merchant or, online, of the address")]
-    account_age_days: Annotated[int, Field(ge=0, description="days since the account was opened")]
+    account_age_days: Annotated[int, Field(ge=0, le=100_000, description="days since the account was opened")]
 
 
 class Chargeback(TypedDict):

@@ -14,7 +14,7 @@ from streaming.errors import BadRecord
 from streaming.usecase import Answer, Event, Features, Question, UseCase, View, on
 from usecases.ranking import PrecisionAtTop
 from usecases.shop.events import CHARGEBACKS, TRANSACTIONS, Category, Channel, Currency
-from usecases.shop.shopper import SPANS, Shopper, distance_km, faded, knows
+from usecases.shop.shopper import SPANS, Shopper, distance_km, history, knows, seconds
 
 _Count = Annotated[float, Field(ge=0)]
 
@@ -26,18 +26,18 @@ class FraudFeatures(TypedDict):
     `latitude` and `longitude`, and from what is known of the customer.
     """
 
-    amount: Annotated[float, Field(gt=0, description="EUR")]
+    amount: Annotated[float, Field(gt=0, le=1e9, description="EUR")]
     category: Category
     channel: Channel
     currency: Currency
     account_age_days: Annotated[int, Field(ge=0, description="days since the account was opened")]
     hour: Annotated[float, Field(ge=0, lt=24, description="time of the day, hours UTC")]
-    count_1h: Annotated[float, Field(ge=0, description="payments lately, fading with an hour")]
-    count_24h: Annotated[float, Field(ge=0, description="payments lately, fading with a day")]
-    count_30d: Annotated[float, Field(ge=0, description="payments lately, fading with thirty days")]
-    amount_1h: Annotated[float, Field(ge=0, description="EUR paid lately, fading with an hour")]
-    amount_24h: Annotated[float, Field(ge=0, description="EUR paid lately, fading with a day")]
-    amount_30d: Annotated[float, Field(ge=0, description="EUR paid lately, fading with thirty days")]
+    count_1h: Annotated[float, Field(ge=0, description="payments in the hour before")]
+    count_24h: Annotated[float, Field(ge=0, description="payments in the 24 hours before")]
+    count_30d: Annotated[float, Field(ge=0, description="payments in the thirty days before")]
+    amount_1h: Annotated[float, Field(ge=0, le=1e12, description="EUR paid in the hour before")]
+    amount_24h: Annotated[float, Field(ge=0, le=1e12, description="EUR paid in the 24 hours before")]
+    amount_30d: Annotated[float, Field(ge=0, le=1e12, description="EUR paid in the thirty days before")]
     distance_km: Annotated[float, Field(ge=0, description="from the place of the last payment")]
     speed_kmh: Annotated[float, Field(ge=0, le=100_000, description="that distance over the time since")]
     new_merchant: Annotated[int, Field(ge=0, le=1, description="1: not among the last sixty merchants")]
@@ -54,7 +54,7 @@ _HISTORY = tuple(f"{what}_{span}" for what in ("count", "amount") for span in SP
 _WANTED = ("time", "merchant_id", "device_id", "latitude", "longitude")
 _WORKED_OUT = ("hour", *_HISTORY, "distance_km", "speed_kmh", "new_merchant", "new_device")
 _FASTEST_KMH = 100_000.0
-_LEAST_S = 60.0
+_LEAST_S, _DAY_S = 60.0, 86_400.0
 
 
 class Fraud(UseCase):
@@ -163,13 +163,12 @@ def _worked_out(event: Event, view: View) -> Features:
     missing = [name for name in _WANTED if name not in event]
     if missing:
         raise BadRecord(f"{missing[0]} is missing: without it {', '.join(_WORKED_OUT)} must be given")
-    moment = event["time"]
-    now = moment.timestamp()
+    now = seconds(event)
     away = distance_km(view, event["latitude"], event["longitude"])
-    since_s = max(_LEAST_S, now - float(view.get("last", now - 86_400)))
+    since_s = max(_LEAST_S, now - float(view.get("last", now - _DAY_S)))
     return {
-        "hour": moment.hour + moment.minute / 60,
-        **{name: faded(view, name, now) for name in _HISTORY},
+        "hour": now % _DAY_S / 3_600,
+        **history(view, now),
         "distance_km": away,
         "speed_kmh": min(_FASTEST_KMH, away / since_s * 3_600),
         "new_merchant": int(not knows(view, "merchants", event["merchant_id"])),

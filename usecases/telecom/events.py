@@ -17,12 +17,14 @@ class UsageEvent(TypedDict):
 
     customer_id: Annotated[str, Field(min_length=1, max_length=64)]
     date: dt.date
-    data_gb: Annotated[float, Field(ge=0, description="mobile data used that day, GB")]
-    minutes: Annotated[float, Field(ge=0, description="minutes called that day")]
-    sms: Annotated[int, Field(ge=0, description="text messages sent that day")]
+    data_gb: Annotated[float, Field(ge=0, le=100_000, description="mobile data used that day, GB")]
+    minutes: Annotated[float, Field(ge=0, le=100_000, description="minutes called that day")]
+    sms: Annotated[int, Field(ge=0, le=1_000_000, description="text messages sent that day")]
     region: Region
     current_plan: PlanName
-    current_monthly_spend: Annotated[float, Field(ge=0, description="cost of the last 30 days on the current plan")]
+    current_monthly_spend: Annotated[
+        float, Field(ge=0, le=1e9, description="cost of the last 30 days on the current plan")
+    ]
 
 
 class ChurnEvent(TypedDict):

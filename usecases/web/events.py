@@ -23,10 +23,10 @@ class Interaction(TypedDict):
     time: dt.datetime
     product_id: _Id
     category: Category
-    price: Annotated[float, Field(ge=0, description="of one piece, EUR")]
+    price: Annotated[float, Field(ge=0, le=1e9, description="of one piece, EUR")]
     quantity: Annotated[int, Field(ge=1, le=1_000, description="pieces; 1 for a look")]
     event_type: Action
-    page_seconds: Annotated[float, Field(ge=0, description="time spent on the page, seconds")]
+    page_seconds: Annotated[float, Field(ge=0, le=1e6, description="time spent on the page, seconds")]
     device: Device
     place: Place
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from river import cluster, compose, metrics
 from typing_extensions import TypedDict
 
+from streaming.codec import to_us
 from streaming.errors import BadRecord
 from streaming.usecase import Event, Example, Features, UseCase, View, on
 from usecases.web.events import INTERACTIONS, Action, Category, Device, Place
@@ -20,10 +21,10 @@ class InteractionFeatures(TypedDict):
     """A page and what was done there; the time of the day comes from `hour`, or from `time`."""
 
     category: Category
-    price: Annotated[float, Field(ge=0, description="of one piece, EUR")]
+    price: Annotated[float, Field(ge=0, le=1e9, description="of one piece, EUR")]
     quantity: Annotated[int, Field(ge=1, le=1_000, description="pieces; 1 for a look")]
     event_type: Action
-    page_seconds: Annotated[float, Field(ge=0, description="time spent on the page, seconds")]
+    page_seconds: Annotated[float, Field(ge=0, le=1e6, description="time spent on the page, seconds")]
     device: Device
     place: Place
     hour: NotRequired[Annotated[float, Field(ge=0, lt=24, description="time of the day, hours UTC")]]
@@ -99,4 +100,5 @@ def numbers(x: Features) -> Features:
 
 
 def _hour(moment: dt.datetime) -> float:
-    return moment.hour + moment.minute / 60
+    """Hours since midnight, UTC; a moment without a zone is UTC."""
+    return to_us(moment) // 1_000_000 % 86_400 / 3_600

@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 
 from headrace.local.ports import free_port
 
@@ -32,4 +34,17 @@ def test_connections_that_an_earlier_server_left_behind_do_not_hold_its_port():
         accepted, _ = server.accept()
         accepted.close()  # the server's side closes first: its port goes into TIME_WAIT
     client.close()
+    assert free_port(port) == port
+
+
+def test_a_port_that_another_of_ours_is_about_to_use_is_passed_over_until_it_ends():
+    port = free_port()
+    code = f"from headrace.local.ports import free_port; print(free_port({port}), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert int(other.stdout.readline()) == port
+        assert free_port(port) != port
+        other.communicate("\n")
     assert free_port(port) == port

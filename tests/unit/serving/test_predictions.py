@@ -1,11 +1,15 @@
 """Predictions over HTTP: by features, by key, by rules; labels."""
 
+from datetime import UTC, datetime
+
 import orjson
 import pytest
 from prometheus_client import REGISTRY
 
+from serving.model import Model
 from streaming.topics import Topic
-from tests.api import Heating, model, pointer
+from tests.api import Api, Heating, model, pointer
+from usecases.shop.fraud import Fraud
 
 ASK = "/v1/heating/predict"
 WARM = {"degrees": 20.0}
@@ -160,3 +164,32 @@ def test_a_model_that_fails_is_a_500_in_the_same_form(api):
 def test_topic_names_the_key():
     """The use case of these tests is what the schema takes it for."""
     assert isinstance(Heating.topics[-1], Topic)
+
+
+def test_a_key_of_which_nothing_is_known_is_answered_where_the_request_says_enough():
+    """A customer's first payment, as in training; without its place it is told what is missing."""
+    api = Api(more=[Fraud()])
+    payment = {
+        "customer_id": "new",
+        "merchant_id": "m",
+        "category": "fuel",
+        "amount": 50.0,
+        "currency": "EUR",
+        "channel": "store",
+        "device_id": "d",
+        "latitude": 50.0,
+        "longitude": 8.0,
+        "account_age_days": 1,
+        "time": "2026-03-01T12:00:00Z",
+    }
+    taught = Fraud.candidates["logistic"]()
+    x = Fraud().features({**payment, "time": datetime(2026, 3, 1, 12, tzinfo=UTC)}, {})
+    taught.learn_one(x, y=False)
+    own = pointer("fraud")
+    api.models["fraud", "0"] = Model.of(own, taught, object=own.object)
+    answer = api.client.post("/v1/fraud/predict", json=payment)
+    assert answer.json()["probabilities"]["true"] == taught.predict_proba_one(x)[True]
+    del payment["latitude"]
+    unknown = api.client.post("/v1/fraud/predict", json=payment)
+    assert unknown.status_code == 404
+    assert "nothing is known of customer_id 'new'" in unknown.json()["detail"]

@@ -1,7 +1,8 @@
 """What a payment looks like beside the customer's others."""
 
 import datetime as dt
-import math
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from usecases.shop.shopper import Shopper
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
-def payment(after: dt.timedelta = dt.timedelta(0), **changes: Any) -> dict[str, Any]:
+def payment(after: timedelta = timedelta(0), **changes: Any) -> dict[str, Any]:
     return {
         "transaction_id": "T1",
         "time": NOON + after,
@@ -38,11 +39,31 @@ def asked(*payments):
     return [question.x for one in payments for question in fraud.ask(one, profile)]
 
 
-def test_counts_and_amounts_fade_with_their_span():
-    _, x = asked(payment(), payment(dt.timedelta(hours=1), amount=50.0))
-    assert x["count_1h"] == pytest.approx(math.exp(-1))
-    assert x["count_24h"] == pytest.approx(math.exp(-1 / 24))
-    assert x["amount_30d"] == pytest.approx(20 * math.exp(-1 / 720))
+def test_counts_and_amounts_are_those_of_the_hour_the_day_and_the_thirty_days_before():
+    made = [(timedelta(0), 8.0), (timedelta(days=29), 10.0), (timedelta(days=29, hours=22), 20.0)]
+    made += [(timedelta(days=29, hours=23, minutes=30), 30.0), (timedelta(days=30), 40.0)]
+    x = asked(*(payment(after, amount=amount) for after, amount in made))[-1]
+    assert (x["count_1h"], x["count_24h"], x["count_30d"]) == (1, 2, 3)
+    assert (x["amount_1h"], x["amount_24h"], x["amount_30d"]) == (30.0, 50.0, 60.0)
+
+
+def test_a_moment_without_a_zone_is_utc_whatever_zone_the_machine_is_in(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    bare = [payment(), payment(timedelta(hours=7))]  # over a change of clocks there
+    naive = [{**one, "time": one["time"].replace(tzinfo=None)} for one in bare]
+    try:
+        assert asked(*naive) == asked(*bare)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_hour_is_utc_whatever_zone_the_moment_was_written_in():
+    there = dt.timezone(timedelta(hours=5))
+    x, same = (asked(one)[0] for one in (payment(), payment(time=NOON.astimezone(there))))
+    assert x == same
+    assert x["hour"] == 12.0
 
 
 def test_a_payment_is_not_part_of_its_own_history():
@@ -53,7 +74,7 @@ def test_a_payment_is_not_part_of_its_own_history():
 
 def test_distance_and_speed_are_those_from_the_last_place():
     """Berlin to Paris are 878 km on the great circle."""
-    _, x = asked(payment(), payment(dt.timedelta(hours=2), latitude=48.8566, longitude=2.3522))
+    _, x = asked(payment(), payment(timedelta(hours=2), latitude=48.8566, longitude=2.3522))
     assert x["distance_km"] == pytest.approx(878, abs=3)
     assert x["speed_kmh"] == pytest.approx(x["distance_km"] / 2)
 
@@ -65,23 +86,36 @@ def test_merchants_and_devices_are_known_from_the_second_time_on():
 
 
 def test_of_many_merchants_the_last_sixty_are_known():
-    visits = [payment(dt.timedelta(minutes=n), merchant_id=f"m{n}") for n in range(61)]
-    found = asked(*visits, payment(dt.timedelta(hours=2), merchant_id="m0"), payment(merchant_id="m60"))
+    visits = [payment(timedelta(minutes=n), merchant_id=f"m{n}") for n in range(61)]
+    found = asked(*visits, payment(timedelta(hours=2), merchant_id="m0"), payment(merchant_id="m60"))
     assert [x["new_merchant"] for x in found[-2:]] == [1, 0]
 
 
 def test_a_payment_that_comes_late_leaves_the_history_whole():
     profile = Shopper()
-    profile.update(payment(dt.timedelta(hours=5)))
+    profile.update(payment(timedelta(hours=5)))
     profile.update(payment())
-    assert profile.counts["1h"] == 2.0
-    assert all(value <= 2.0 for value in profile.counts.values())
+    assert len(profile.payments) == 2
+    assert profile.last == (NOON + timedelta(hours=5)).timestamp()
+
+
+def test_ids_may_hold_spaces():
+    before = payment(merchant_id="corner shop", device_id="my phone")
+    _, x = asked(before, payment(merchant_id="shop", device_id="phone"))
+    assert (x["new_merchant"], x["new_device"]) == (1, 1)
+
+
+def test_payments_older_than_thirty_days_are_forgotten():
+    profile = Shopper()
+    for days in range(100):
+        profile.update(payment(timedelta(days=days)))
+    assert len(profile.payments) == 30
 
 
 def test_what_a_request_gives_is_taken_as_it_is_and_the_rest_worked_out():
     profile = Shopper()
     profile.update(payment())
-    fraud, later = Fraud(), payment(dt.timedelta(hours=3), device_id="other")
+    fraud, later = Fraud(), payment(timedelta(hours=3), device_id="other")
     x = fraud.features(later, profile.view())
     assert fraud.features({**later, "new_device": 0}, profile.view()) == {**x, "new_device": 0}
     assert fraud.features(x, {}) == x

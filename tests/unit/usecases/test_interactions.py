@@ -1,5 +1,6 @@
 """Clusters of interactions, and what they are called."""
 
+import datetime as dt
 import pickle
 
 import pytest
@@ -91,3 +92,9 @@ def test_the_hour_comes_from_the_request_or_the_time():
     with pytest.raises(BadRecord, match=r"^hour is missing, and so is time$"):
         features(timed, {})
     assert features({**timed, "hour": 20.0, "session_id": "S1"}, {}) == LOOK
+    for moment in (
+        dt.datetime(2026, 1, 5, 20),  # noqa: DTZ001  # the point of the test
+        dt.datetime(2026, 1, 5, 20, tzinfo=dt.UTC),
+        dt.datetime(2026, 1, 6, 1, 30, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30))),
+    ):
+        assert features({**timed, "time": moment}, {}) == LOOK
