@@ -12,6 +12,7 @@ from typing_extensions import get_type_hints
 
 from benchmarks import alone
 from benchmarks.drift import recovery
+from benchmarks.progressive import NotEvaluated, answered, by_river
 from benchmarks.simulated import EVENTS, events_of, lanes_of
 from headrace.starter import sample, starter
 from producers.sources import source_for
@@ -135,6 +136,22 @@ def test_the_numbers_are_those_of_river_alone(use_case):
         ours = found.candidates[name]
         for metric, value in found.by_river(factory).items():
             assert value == pytest.approx(ours[metric], abs=1e-9), (name, metric)
+
+
+@by_name
+def test_the_metric_is_that_of_rivers_own_evaluation(use_case):
+    """Where River has one for such questions: each with a label, answered by its id."""
+    found, kind = heard(use_case.name, CHECKED), type(use_case)
+    if alone.clusters(use_case):
+        return
+    try:
+        rows = answered(use_case, events(use_case.name)[:CHECKED])
+    except NotEvaluated:
+        assert use_case.name == "churn"
+        return
+    for name, factory in use_case.candidates.items():
+        ours = found.candidates[name][metric_name(kind.metric())]
+        assert by_river(kind, factory, rows) == pytest.approx(ours, abs=1e-9), name
 
 
 @by_name
