@@ -1,8 +1,6 @@
 """The learner: one moment of events in, a changed state out. No clock, no socket: every runner executes this code."""
 
 import pickle
-import sysconfig
-import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -15,9 +13,8 @@ from streaming.merge import Dead, Moment, Place, Record
 from streaming.scoring import Reads, metric_name, reads
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, predictor, scorer, teacher
+from trainer.failures import error_line, what_was_given
 from trainer.join import Join, Open
-
-_LIBRARIES = tuple(sysconfig.get_paths()[part] for part in ("stdlib", "purelib", "platlib"))
 
 
 @dataclass
@@ -163,14 +160,15 @@ class Learner:
 
     def _outcomes(self, topic: str, event: Event, profile: Any) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        try:
-            for handler in self._handlers[topic]:
-                outcomes += handler(self.use_case, event, profile) or ()
-            for outcome in outcomes:
-                if type(outcome) is not Example or type(outcome.x) is not dict:
-                    _check(outcome)
-        except Exception as error:
-            raise BadRecord(_last_line(error)) from error
+        for handler in self._handlers[topic]:
+            try:
+                made = list(handler(self.use_case, event, profile) or ())
+                for outcome in made:
+                    if type(outcome) is not Example or type(outcome.x) is not dict:
+                        _check(outcome)
+            except Exception as error:
+                raise BadRecord(error_line(error, handler)) from error
+            outcomes += made
         return outcomes
 
     def _example(self, example: Example, time: int) -> None:
@@ -192,7 +190,7 @@ class Learner:
                     score(y, predict(x), x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
-                self._fail(candidate, error)
+                self._fail(candidate, error, x, y)
         counts.learned += 1
 
     def _ask(self, question: Question, time: int) -> None:
@@ -243,7 +241,7 @@ class Learner:
             try:
                 predictions[candidate.name] = predict(x)
             except Exception as error:  # noqa: BLE001  # as above
-                self._fail(candidate, error)
+                self._fail(candidate, error, x)
         return predictions
 
     def _teach(self, x: Features, y: Label | None, predictions: dict[str, Prediction]) -> None:
@@ -255,11 +253,11 @@ class Learner:
                     score(y, said, x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # as above
-                self._fail(candidate, error)
+                self._fail(candidate, error, x, y)
         self.state.counts.learned += 1
 
-    def _fail(self, candidate: Candidate, error: Exception) -> None:
-        candidate.failed = _last_line(error)
+    def _fail(self, candidate: Candidate, error: Exception, x: Features, y: Label | None = None) -> None:
+        candidate.failed = f"{error_line(error)}; {what_was_given(x, y)}"
         self._bind()
 
     def _id(self, key: str, time: int) -> str:
@@ -335,12 +333,3 @@ def _check(outcome: Any) -> None:
             raise TypeError(f"an Answer wants a label, got {outcome!r}")
     elif not isinstance(outcome.x, dict):
         raise TypeError(f"x must be a dict, got {outcome.x!r}")
-
-
-def _last_line(error: Exception) -> str:
-    """The error and the last line of the use case's own code on its way; of a library's where there is none."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith(_LIBRARIES)]
-    last = (own or frames)[-1:]
-    where = "".join(f" ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in last)
-    return f"{type(error).__name__}: {error}{where}"
