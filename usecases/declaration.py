@@ -1,6 +1,7 @@
 """What a use case must declare: mistakes that could only show later, in the middle of a stream, are refused at once."""
 
 import datetime as dt
+import difflib
 import inspect
 import pickle
 import re
@@ -49,7 +50,7 @@ def _check(cls: Kind) -> None:
     _check_name(cls)
     _check_methods(cls)
     if not isinstance(cls.topics, list | tuple) or not cls.topics:
-        raise _wrong(cls, "topics", f"must be a list of Topic, got {cls.topics!r}")
+        raise _wrong(cls, "topics", f"must be a list of Topic, got {cls.topics!r}{_meant(cls, 'topics')}")
     for topic in cls.topics:
         _check_topic(cls, topic)
     _check_handlers(cls)
@@ -58,7 +59,8 @@ def _check(cls: Kind) -> None:
     _check_request(cls)
     made = _check_metrics(cls)
     if not isinstance(cls.candidates, Mapping) or not cls.candidates:
-        raise _wrong(cls, "candidates", f"must name functions that make River models, got {cls.candidates!r}")
+        what = f"must name functions that make River models, got {cls.candidates!r}{_meant(cls, 'candidates')}"
+        raise _wrong(cls, "candidates", what)
     for name in cls.candidates:
         _check_candidate(cls, name, made)
 
@@ -99,6 +101,13 @@ def check_agreement(use_cases: Iterable[UseCase]) -> None:
 
 def _wrong(cls: Kind, attribute: str, what: str, *, key: str | None = None, shown: str | None = None) -> HeadraceError:
     return HeadraceError(f"{lines.of_class(cls, attribute, key)}: {cls.__name__}.{shown or attribute} {what}")
+
+
+def _meant(cls: Kind, attribute: str) -> str:
+    """What stands in the class under a name like that, where the attribute itself does not."""
+    own = [name for name in vars(cls) if name not in dir(UseCase)]
+    alike = [] if attribute in vars(cls) else difflib.get_close_matches(attribute, own, n=1, cutoff=0.75)
+    return f" (there is {cls.__name__}.{alike[0]}: is {attribute} meant?)" if alike else ""
 
 
 def _check_name(cls: Kind) -> None:
@@ -202,7 +211,8 @@ def _check_metrics(cls: Kind) -> list[Any]:
     from streaming.scoring import bare
 
     if not hasattr(cls, "metric"):
-        raise _wrong(cls, "metric", "is missing: a function that makes a River metric, as `metric = metrics.MAE`")
+        wanted = f"a function that makes a River metric, as `metric = metrics.MAE`{_meant(cls, 'metric')}"
+        raise _wrong(cls, "metric", f"is missing: {wanted}")
     if not isinstance(cls.reported, list | tuple):
         wanted = "a list of functions that make metrics, as `reported = (metrics.RMSE,)`"
         raise _wrong(cls, "reported", f"must be {wanted}, got {cls.reported!r}")

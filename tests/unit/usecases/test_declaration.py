@@ -81,12 +81,12 @@ MISTAKES = {
     "a list under a wrong name": (
         "    topics = [PARCELS]",
         "    topic = [PARCELS]",
-        "HERE-1: LateParcel.topics must be a list of Topic, got ()",
+        "HERE-1: LateParcel.topics must be a list of Topic, got () (there is LateParcel.topic: is topics meant?)",
     ),
     "models under a wrong name": (
         "    candidates = {",
         "    candidate = {",
-        "HERE-6: LateParcel.candidates must name functions that make River models, got {}",
+        "HERE-6: LateParcel.candidates must name functions that make River models, got {} (there is LateParcel",
     ),
     "models without names": (
         "    candidates = {",
