@@ -14,6 +14,7 @@ from streaming.errors import BadRecord
 from streaming.usecase import Answer, Event, Features, Question, UseCase, View, on
 from usecases.ranking import PrecisionAtTop
 from usecases.shop.events import CHARGEBACKS, TRANSACTIONS, Category, Channel, Currency
+from usecases.shop.prior import Prior
 from usecases.shop.shopper import SPANS, Shopper, distance_km, history, knows, seconds
 
 _Count = Annotated[float, Field(ge=0)]
@@ -81,14 +82,14 @@ class Fraud(UseCase):
                 optim.SGD(0.02), loss=optim.losses.Log(weight_pos=3), intercept_init=-4, intercept_lr=0.005
             )
         ),
-        # Fraud is one payment in a hundred: trees are shown a part of the honest ones.
+        # Fraud is one payment in a hundred: trees are shown a part of the honest ones, and begin like the logistic one.
         "hoeffding": lambda: (
             compose.FuncTransformer(numbers)
-            | balanced(tree.HoeffdingAdaptiveTreeClassifier(grace_period=50, delta=1e-3, seed=42))
+            | Prior(balanced(tree.HoeffdingAdaptiveTreeClassifier(grace_period=50, delta=1e-3, seed=42)))
         ),
         "forest": lambda: (
             compose.FuncTransformer(numbers)
-            | balanced(forest.ARFClassifier(n_models=10, grace_period=25, delta=0.01, seed=42))
+            | Prior(balanced(forest.ARFClassifier(n_models=10, grace_period=25, delta=0.01, seed=42)))
         ),
     }
 

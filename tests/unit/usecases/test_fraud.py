@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from river import naive_bayes
 
 from streaming.errors import BadRecord
 from streaming.usecase import Answer
 from usecases.shop.fraud import Fraud
+from usecases.shop.prior import Prior
 from usecases.shop.shopper import Shopper
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -126,6 +128,18 @@ def test_a_request_by_key_without_the_payments_place_is_told_what_is_missing():
     del body["latitude"]
     with pytest.raises(BadRecord, match=r"latitude is missing: without it .* must be given"):
         Fraud().features(body, {})
+
+
+def test_until_honest_payments_are_known_a_tree_says_what_is_known_beforehand():
+    model = Prior(naive_bayes.GaussianNB(), share=0.02, least=3)
+    for at in range(10):
+        model.learn_one({"a": float(at)}, y=True)
+    assert model.predict_one({"a": 1.0}) is False
+    assert model.predict_proba_one({"a": 1.0}) == {False: 0.98, True: 0.02}
+    for at in range(3):
+        model.learn_one({"a": 100.0 + at}, y=False)
+    assert model.predict_one({"a": 1.0}) is True
+    assert model.predict_proba_one({"a": 1.0}) == model.classifier.predict_proba_one({"a": 1.0})
 
 
 def test_a_dispute_answers_by_the_transaction():
