@@ -88,6 +88,8 @@ class Predictor:
         said = self.use_case.rules(x)
         if said is None:
             what = f"no model of {self.use_case.name} is served yet, and it has no rules"
+            if self._has_rules:
+                what = f"neither a model of {self.use_case.name} nor its rules have anything to say to this yet"
             raise busy("There is no model yet", what)
         return said
 
@@ -162,13 +164,20 @@ class Predictor:
             views.append(_NO_VIEW if stored is None else stored.view)
         return views
 
+    @property
+    def _has_rules(self) -> bool:
+        return type(self.use_case).rules is not UseCase.rules
+
     def _check_unknown(self, request: dict[str, Any]) -> None:
         """A key of which nothing is known is answered where what is sent is enough: in training it is, too."""
         try:
-            self.use_case.features(request, _NO_VIEW)
+            x = self.use_case.features(request, _NO_VIEW)
+            enough = not self._has_rules or self.use_case.rules(x) is not None
         except BadRecord:
+            enough = False
+        if not enough:
             what = f"nothing is known of {self.schema.key} {request[self.schema.key or '']!r}"
-            raise Problem(404, "This key is not known", f"{what}: send {self._names(request)} with it") from None
+            raise Problem(404, "This key is not known", f"{what}: send {self._names(request)} with it")
 
     def _incomplete(self, request: dict[str, Any]) -> Problem:
         instead = f", or {self.schema.key} alone" if self.schema.key else ""
