@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -70,7 +71,7 @@ def test_nothing_outlives_an_up_that_is_killed_and_the_next_one_starts_as_if_not
 
 
 def test_a_port_in_use_is_left_alone_and_the_one_taken_is_said(cli: CommandLine):
-    with wait_for(lambda: _listening(9092), what="a moment in which nobody has the usual port"):
+    with _in_use(9092):
         up = cli.start("up", "--only", "kafka", "--json")
         address = ready(up)["kafka"]
     port = address.rpartition(":")[2]
@@ -79,11 +80,12 @@ def test_a_port_in_use_is_left_alone_and_the_one_taken_is_said(cli: CommandLine)
     assert answers(address)
 
 
-def _listening(port: int) -> socket.socket | None:
+def _in_use(port: int) -> AbstractContextManager[object]:
+    """Somebody listens there, if nobody does already."""
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError:
-        return None
+        return nullcontext()
 
 
 def test_a_second_up_in_the_same_folder_refuses_in_one_sentence(cli: CommandLine):
