@@ -19,7 +19,7 @@ class UsageEvent(TypedDict):
     date: dt.date
     data_gb: Annotated[float, Field(ge=0, le=100_000, description="mobile data used that day, GB")]
     minutes: Annotated[float, Field(ge=0, le=100_000, description="minutes called that day")]
-    sms: Annotated[int, Field(ge=0, le=1_000_000, description="text messages sent that day")]
+    sms: Annotated[int, Field(ge=0, description="text messages sent that day")]
     region: Region
     current_plan: PlanName
     current_monthly_spend: Annotated[
