@@ -8,11 +8,12 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import archive, checkpoint, freshness, learning, memory, recovery, replay, serving, soak
+from benchmarks import archive, checkpoint, freshness, instruments, learning, memory, recovery, replay, serving, soak
 from headrace.local.kafka import LocalKafka
 
 BENCHMARKS = {
     "learning": learning,
+    "instruments": instruments,
     "checkpoint": checkpoint,
     "recovery": recovery,
     "archive": archive,

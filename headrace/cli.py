@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate",
     "replay",
     "training",
+    "watch",
     "models",
     "deadletters",
     "use-cases",

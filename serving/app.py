@@ -14,6 +14,7 @@ from serving import records as told
 from serving.follower import Follower
 from serving.loader import Loader, read_model, sample_features
 from serving.model import Models
+from serving.observed import Requests
 from serving.openapi import expand
 from serving.outbox import Outbox
 from serving.predictor import Predictor
@@ -42,8 +43,8 @@ Send features, or a key alone: what is known of it is looked up. Errors are `app
 
 def from_environment() -> FastAPI:
     """The app by the settings in the environment: what a worker process runs."""
-    set_up_logs()
     settings = load_settings()
+    set_up_logs(settings.logs, service="api")
     return create_app(settings, load_use_cases(settings))
 
 
@@ -137,6 +138,7 @@ def _lifespan(parts: Sequence[Outbox | Versions | Follower | Loader], views: Vie
 def build(state: State, lifespan: Lifespan | None = None) -> FastAPI:
     """The routes over connected parts."""
     app = FastAPI(title="Headrace", description=_DESCRIPTION, version=_version(), lifespan=lifespan)
+    app.add_middleware(Requests)
     handle_problems(app)
     for routes in (predictions, horizon, signal, clusters, about, training, models, health):
         app.include_router(routes.router(state))

@@ -8,6 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from streaming.errors import HeadraceError
 from streaming.kafka import client_config
+from streaming.kafka_statistics import statistics
 from streaming.settings import Kafka
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ class Follower:
             "fetch.wait.max.ms": 100,
             "fetch.error.backoff.ms": 100,
         }
-        consumer = Consumer(client_config(self._kafka, **own))
+        consumer = Consumer(client_config(self._kafka, **statistics("follower"), **own))
         try:
             consumer.list_topics(timeout=_ANSWER_S)
             self._prepare()

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _REST = 9  # times as long as the last load took: loading takes at most a tenth of the time
 _AGAIN_S = 1.0
+_REASONS = "damaged", "fails", "library", "missing"
 
 
 class Refused(HeadraceError):
@@ -72,6 +73,10 @@ class Loader:
         self._use_case, self._records, self._models = use_case, records, models
         self._read, self._sample, self._complete = read, sample, complete
         self._refused: dict[str, str] = {}
+        for instrument in (metrics.SNAPSHOT_SWAPS, metrics.SNAPSHOT_LOAD_SECONDS, metrics.SNAPSHOT_DELAY):
+            instrument.labels(use_case.name)  # a rise needs a zero before it
+        for reason in _REASONS:
+            metrics.SNAPSHOT_REFUSED.labels(use_case.name, reason)
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"load-{use_case.name}", daemon=True)
         self.ready = False
@@ -149,6 +154,8 @@ class Loader:
         first = (name, choice.shard) not in self._models
         self._models[name, choice.shard] = model
         metrics.SNAPSHOT_SWAPS.labels(name).inc()
+        if choice.pinned is None:
+            metrics.SNAPSHOT_DELAY.labels(name).observe(max(0.0, time.time() - model.taken_s))
         metrics.SNAPSHOT_LOAD_SECONDS.labels(name).observe(time.monotonic() - started)
         if first or choice.pinned is not None:
             facts = {"snapshot": model.pointer.snapshot, "learned": model.pointer.learned, "pinned": choice.pinned}

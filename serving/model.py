@@ -22,6 +22,8 @@ class Model:
     """When the snapshot was taken, seconds since 1970."""
     pinned: int | None = None
     """The version that it is pinned as."""
+    event_time_s: float | None = None
+    """Event time of the newest event that it knows, seconds since 1970."""
     confidence: float | None = None
     """How often the answer is expected inside the intervals that it gives."""
 
@@ -29,7 +31,9 @@ class Model:
     def of(cls, pointer: Pointer, model: Any, *, object: str, pinned: int | None = None) -> "Model":  # noqa: A002
         """Prepare a model for being asked."""
         taken_s = datetime.fromisoformat(pointer.time).timestamp()
-        return cls(pointer, object, model, asking(model), taken_s, pinned, confidence(model))
+        clock = pointer.event_time
+        event_time_s = None if clock is None else datetime.fromisoformat(clock).timestamp()
+        return cls(pointer, object, model, asking(model), taken_s, pinned, event_time_s, confidence(model))
 
 
 Models: TypeAlias = dict[tuple[str, str], Model]

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from streaming.errors import Unavailable
 from streaming.kafka import producer
+from streaming.kafka_statistics import statistics
 from streaming.settings import Kafka
 
 _ANSWER_S = 5.0
@@ -19,7 +20,9 @@ class Outbox:
     def __init__(self, kafka: Kafka) -> None:
         """Kafka may be away: it is tried again until a record's time is up."""
         self._address = kafka.bootstrap_servers
-        self._producer: Producer = producer(kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000)})
+        self._producer: Producer = producer(
+            kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000), **statistics("outbox")}
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 

@@ -41,6 +41,7 @@ class Predictor:
         self.count = {source: metrics.PREDICTIONS.labels(name, source).inc for source in ("model", "rules")}
         """Counts an answer, by what gave it."""
         self._lookups = {what: metrics.VIEW_LOOKUPS.labels(name, what) for what in ("found", "unknown", "failed")}
+        self._feature_age = metrics.FEATURE_AGE.labels(name)
         self.seconds = metrics.PREDICT_SECONDS.labels(name)
 
     @property
@@ -162,6 +163,7 @@ class Predictor:
             if stored is None:
                 self._check_unknown(request)
             views.append(_NO_VIEW if stored is None else stored.view)
+        self._note_age(max((stored.event_time for stored in found if stored is not None), default=None))
         return views
 
     @property
@@ -178,6 +180,12 @@ class Predictor:
         if not enough:
             what = f"nothing is known of {self.schema.key} {request[self.schema.key or '']!r}"
             raise Problem(404, "This key is not known", f"{what}: send {self._names(request)} with it")
+
+    def _note_age(self, event_time_us: int | None) -> None:
+        """How old the features are for the model that uses them."""
+        model = self.model
+        if event_time_us is not None and model is not None and model.event_time_s is not None:
+            self._feature_age.set(max(0.0, model.event_time_s - event_time_us / 1e6))
 
     def _incomplete(self, request: dict[str, Any]) -> Problem:
         instead = f", or {self.schema.key} alone" if self.schema.key else ""

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from streaming import metrics
 from streaming.codec import demand
 
 RETRY = {"Retry-After": "1"}
@@ -29,6 +30,7 @@ def busy(title: str, detail: str) -> Problem:
 
 def respond(problem: Problem) -> Response:
     """The answer to the client."""
+    metrics.REJECTED.labels(problem.title, str(problem.status)).inc()
     body = {"type": "about:blank", "title": problem.title, "status": problem.status, "detail": problem.detail}
     return Response(orjson.dumps(body), problem.status, problem.headers, "application/problem+json")
 

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from streaming.errors import HeadraceError, Unavailable
 from streaming.failpoints import failpoint
 from streaming.kafka import client_config, close_within, is_final
+from streaming.kafka_statistics import statistics
 from streaming.merge import Place
 from streaming.patience import Patience
 from streaming.settings import Kafka
@@ -176,5 +177,6 @@ def _own(instance: str | None) -> dict[str, Any]:
         "fetch.queue.backoff.ms": 5,  # a full queue is emptied within that time: a second (the default) would be idle
         "queued.max.messages.kbytes": 8192,
         "max.partition.fetch.bytes": 400_000,
+        **statistics("archive"),
         **static,
     }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import orjson
 from confluent_kafka import Producer
 
+from streaming import metrics
 from streaming.archive_group import Group
 from streaming.archive_sink import Sink
 from streaming.errors import Unavailable
@@ -31,15 +32,20 @@ class Reporter:
             return
         self._next = time.monotonic() + _EVERY_S
         for sink in sinks:
+            sink.observe()
             if 0 not in sink.partitions:
                 continue
+            lag = _lag(sink, self._group)
+            if lag is not None:
+                metrics.ARCHIVE_LAG.labels(sink.topic.name).set(lag)
+            metrics.ARCHIVE_ROWS.labels(sink.topic.name).set(sink.table.rows)
             facts = {
                 "topic": sink.topic.name,
                 "rows": sink.table.rows,
                 "commits": sink.commits,
                 "dead": sink.dead,
                 "buffered": sink.buffered,
-                "lag": _lag(sink, self._group),
+                "lag": lag,
                 "state": "waiting" if sink.blocked else "archiving",
                 "time": datetime.now(UTC),
             }

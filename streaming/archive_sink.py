@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import Message, Producer
 
-from streaming import deadletters
+from streaming import deadletters, metrics
 from streaming.archive import Archived, Table
 from streaming.archive_batch import Batch
 from streaming.archive_schema import Columns
@@ -20,6 +20,17 @@ from streaming.topics import Topic
 _MOST_BYTES = 64_000_000
 _DELIVERY_S = 5.0
 _LOOK_S = 0.5
+
+
+_FROM_THE_START = (  # a rise needs a zero before it
+    metrics.ARCHIVE_COMMITS,
+    metrics.ARCHIVE_COMMIT_SECONDS,
+    metrics.ARCHIVE_COMPACTIONS,
+    metrics.ARCHIVE_DEAD,
+    metrics.ARCHIVE_FAILURES,
+    metrics.ARCHIVE_UPKEEP_FAILURES,
+    metrics.ARCHIVE_WRITTEN,
+)
 
 
 class Recreated(HeadraceError):
@@ -42,10 +53,12 @@ class Sink:
         """The next offset to read of every owned partition."""
         self.commits = self.dead = self.written = 0
         """Since the start."""
+        for instrument in _FROM_THE_START:
+            instrument.labels(topic.name)
         self._id = ""
         self._frozen: Batch | None = None
         self._patience = Patience(topic=topic.name)
-        self._began = 0.0
+        self._began = self._frozen_began = 0.0
         self._looked = 0.0
         self.drop()
 
@@ -89,6 +102,13 @@ class Sink:
         """Everything that was read is archived."""
         return self._frozen is None and not self._batch.last
 
+    def observe(self) -> None:
+        """Show how much waits, and for how long."""
+        name = self.topic.name
+        since = min(self._frozen_began, self._began) if self._frozen else self._began
+        metrics.ARCHIVE_WAITING.labels(name).set(self.buffered)
+        metrics.ARCHIVE_WAITING_SECONDS.labels(name).set(0.0 if self.empty else time.monotonic() - since)
+
     def add(self, partition: int, messages: Sequence[Message]) -> None:
         """Add the next records of a partition."""
         if partition not in self.next:
@@ -119,12 +139,14 @@ class Sink:
         batch = self._frozen or self._batch
         if batch.last:
             if self._frozen is None:
-                self._frozen = batch
+                self._frozen, self._frozen_began = batch, self._began
                 self._batch = Batch(self.topic, self._codec, self._columns, self._id)
                 self._began = time.monotonic()
             try:
-                self._commit(batch)
+                with metrics.ARCHIVE_COMMIT_SECONDS.labels(self.topic.name).time():
+                    self._commit(batch)
             except Unavailable as error:
+                metrics.ARCHIVE_FAILURES.labels(self.topic.name).inc()
                 self._patience.failed(error)
                 return False
         self._frozen = None
@@ -173,6 +195,9 @@ class Sink:
         self.commits += 1
         self.dead += batch.buried
         self.written += len(frame)
+        metrics.ARCHIVE_COMMITS.labels(self.topic.name).inc()
+        metrics.ARCHIVE_DEAD.labels(self.topic.name).inc(batch.buried)
+        metrics.ARCHIVE_WRITTEN.labels(self.topic.name).inc(len(frame))
 
     def _deliver(self, batch: Batch) -> None:
         while batch.dead:

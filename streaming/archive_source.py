@@ -125,10 +125,12 @@ class ArchiveSource(Source):
         self._report(self._merge)
         return FETCH
 
-    def lag(self) -> int:
-        """Records that are archived or that Kafka holds, and the learner has not used."""
-        offsets = self._merge.offsets if self._merge else {}
-        return super().lag() + sum(lane.upto - offsets[place] for place, lane in self._lanes.items())
+    def lags(self) -> dict[str, int]:
+        """Records that are archived or that Kafka holds, and the learner has not used, by topic."""
+        offsets, behind = self._merge.offsets if self._merge else {}, super().lags()
+        for place, lane in self._lanes.items():
+            behind[place.topic] += lane.upto - offsets[place]
+        return behind
 
     def close(self) -> None:
         """Leave; a broker that is away is not waited for."""

@@ -18,6 +18,7 @@ import structlog
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from streaming import metrics
 from streaming.archive import storage_options
 from streaming.archive_index import BLOCK_ROWS
 from streaming.failpoints import failpoint
@@ -82,13 +83,18 @@ class Upkeep:
 
     def _look_after(self, url: str, *, vacuums: bool) -> None:
         """A step that fails (the store is away, another copy was faster) is left to the next turn."""
+        topic = url.rstrip("/").rpartition("/")[2]
         try:
             fewer = compact(url, self._keeper)
+            files = len(DeltaTable(url, storage_options=storage_options(url)).file_uris())
             deleted = vacuum(url, self._settings.archive_keep_h) if vacuums and not self._stop.is_set() else 0
         except TableNotFoundError:
             return
         except (DeltaError, OSError, ValueError) as error:
+            metrics.ARCHIVE_UPKEEP_FAILURES.labels(topic).inc()
             log.warning("upkeep is left to the next turn", table=url, reason=str(error).split("\n")[0])
             return
+        metrics.ARCHIVE_COMPACTIONS.labels(topic).inc()
+        metrics.ARCHIVE_FILES.labels(topic).set(files)
         if fewer or deleted:
             log.info("tidied up", table=url, files_fewer=fewer, files_deleted=deleted)

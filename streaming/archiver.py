@@ -21,6 +21,7 @@ from streaming.archive_upkeep import Upkeep
 from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import admin, ensure_topics, producer, topic_ids
 from streaming.merge import Place
+from streaming.monitor import Pulse
 from streaming.patience import Patience
 from streaming.settings import Settings
 from streaming.topics import STATUS, Topic
@@ -77,10 +78,13 @@ class Archiver:
         """Topics whose commits fail: nothing more of them is fetched."""
         self._failure: HeadraceError | None = None
         self._patience = Patience()
+        self.pulse = Pulse()
+        """Whether the loop turns."""
 
     def run(self) -> dict[str, Any]:
         """Archive until told to stop, or to the end of the topics; the summary."""
         while not self._patiently(self._prepare):
+            self.pulse.beat()
             if self._stop.wait(_PAUSE_S):
                 return self._summary()
         gc.freeze()
@@ -114,6 +118,7 @@ class Archiver:
     def _loop(self) -> None:
         """Read, collect, commit: the commit is last, and takes rows and offsets together."""
         while not self._stop.is_set() and not self._complete():
+            self.pulse.beat()
             if self._group.lost or self._group.assigned is not None:
                 self._patiently(self._begin)
             fetched = self._group.poll()

@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 from streaming.codec import Codec
 from streaming.errors import BadRecord, HeadraceError, Unavailable
 from streaming.failpoints import failpoint
+from streaming.kafka_statistics import statistics
 from streaming.merge import Dead, Merge, Place
 from streaming.origin import is_for_another
 from streaming.settings import Kafka
@@ -173,6 +174,7 @@ class Source:
                     "fetch.error.backoff.ms": 100,
                     "fetch.queue.backoff.ms": 10,  # by default a full queue is looked at again after a whole second
                     "queued.max.messages.kbytes": 16384,
+                    **statistics("reader"),
                 },
             )
         )
@@ -181,6 +183,8 @@ class Source:
         self._stop_at: dict[Any, int] = {}
         self._held: set[Place] = set()
         self._paused = False
+        self.written_s = 0.0
+        """When the newest record that was fetched had come to Kafka, seconds since 1970."""
 
     def places(self) -> list[Place]:
         """Every partition that is to be read."""
@@ -219,6 +223,7 @@ class Source:
             messages = self._consumer.consume(FETCH, timeout_s)
         fetched = time.monotonic()
         if self._merge is not None and messages:
+            self.written_s = messages[-1].timestamp()[1] / 1000
             for message in messages:
                 self._take(self._merge, message, fetched)
             self._look_for_ends(self._merge)
@@ -227,7 +232,11 @@ class Source:
 
     def lag(self) -> int:
         """Records that Kafka holds and the learner has not used: by the last fetch or, while paused, by asking."""
-        behind = 0
+        return sum(self.lags().values())
+
+    def lags(self) -> dict[str, int]:
+        """The same by topic."""
+        behind = {topic.name: 0 for topic in self._topics}
         offsets = self._merge.offsets if self._merge else {}
         for place in self._reading:
             partition, offset = TopicPartition(*place), offsets[place]
@@ -235,7 +244,7 @@ class Source:
                 high = self._consumer.get_watermark_offsets(partition, timeout=0.5, cached=not self._paused)[1]
             except KafkaException:
                 high = self._consumer.get_watermark_offsets(partition, cached=True)[1]
-            behind += max(0, high - offset)
+            behind[place.topic] += max(0, high - offset)
         return behind
 
     def commit(self, offsets: dict[Place, int]) -> None:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streaming import failpoints
 from streaming.errors import HeadraceError
+from streaming.logs import Form
 
 STATE_DIR = Path(".headrace")
 LOCAL_ENV = STATE_DIR / "local.env"
@@ -46,6 +47,14 @@ class Kafka(BaseModel, extra="forbid"):
     partitions: int = Field(default=3, ge=1)
     replication: int = -1
     """Replicas of the topics that we make; -1 leaves it to the broker."""
+
+
+class Monitor(BaseModel, extra="forbid"):
+    """Where trainer and archive answer /metrics, /livez and /readyz; the API answers them on its own port."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int | None, BeforeValidator(_empty_is_none)] = Field(default=None, ge=0, le=65_535)
+    """Not set: nowhere; 0: a free port, which the log tells."""
 
 
 class Forecast(BaseModel, extra="forbid"):
@@ -85,8 +94,11 @@ class Settings(BaseSettings):
     signing_key: Annotated[SecretStr | None, BeforeValidator(_empty_is_none)] = None
     instance: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
     """A stable name of this copy: it takes its own place back at once after a restart."""
+    logs: Form = "text"
+    """text for people, json for a collector (docs/observability.md tells the fields)."""
     use_cases: str = ""
     """Use cases outside the project: paths of .py files or module names, separated by commas."""
+    monitor: Monitor = Field(default_factory=Monitor)
     forecast: Forecast = Field(default_factory=Forecast)
     fair_price: FairPrice = Field(default_factory=FairPrice)
     poll: str = ""

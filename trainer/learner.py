@@ -13,6 +13,7 @@ from streaming.merge import Dead, Moment, Place, Record
 from streaming.scoring import Reads, metric_name, reads
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, predictor, scorer, teacher
+from trainer.costs import Costs
 from trainer.failures import error_line, what_was_given
 from trainer.join import Join, Open
 
@@ -66,6 +67,8 @@ class Learner:
         self.clock = 0
         self.recent: deque[Features] = deque(maxlen=20)
         """The inputs of the last questions and examples: samples of what a request looks like."""
+        self.joined = self.delay_us = 0
+        """Answers that found an open question since the start, and event time from question to answer, added up."""
         self._touched: dict[str, None] = {}
         self._fresh_features = state is not None
         self._handlers = {name: list(handlers) for name, handlers in use_case.handlers().items()}
@@ -109,6 +112,17 @@ class Learner:
             for outcome in outcomes:
                 self._uses[type(outcome)](outcome, record.time)
         return dead
+
+    def begin_timing(self, costs: Costs) -> None:
+        """Measure how long each candidate takes, until `end_timing`; not at all times, for that takes time itself."""
+        self._pool = [
+            (c, costs.timed(c.name, predict), score, costs.timed(c.name, learn))
+            for c, predict, score, learn in self._pool
+        ]
+
+    def end_timing(self) -> None:
+        """Measure no more."""
+        self._bind()
 
     def take_touched(self) -> list[str]:
         """The keys whose profile has changed, or went, since the last call."""
@@ -216,6 +230,7 @@ class Learner:
             questions = join.take_key(str(answer.key), self.clock)
             counts.unasked += not questions
             for question in questions:
+                self._note_delay(question)
                 self._teach(question.x, answer.y, question.predictions)
             return
         if answer.id in join.done or answer.id in join.early:
@@ -224,9 +239,14 @@ class Learner:
         counts.answers += 1
         asked = join.take(answer.id, self.clock)
         if asked is not None:
+            self._note_delay(asked)
             self._teach(asked.x, answer.y, asked.predictions)
         else:
             counts.unasked += join.hold(answer.id, answer.y, time)
+
+    def _note_delay(self, question: Open) -> None:
+        self.joined += 1
+        self.delay_us += self.clock - question.asked
 
     def _expire(self, question: Open) -> None:
         self.state.counts.expired += 1

@@ -12,6 +12,7 @@ from streaming.store import Store
 from streaming.usecase import UseCase
 from trainer.candidates import Candidate
 from trainer.learner import Learner
+from trainer.observed import Observer
 from trainer.publisher import Progress, Publisher
 from trainer.registrar import Registrar
 from trainer.registration import CandidateFacts, RegistryFacts
@@ -38,6 +39,7 @@ class Outputs:
         """Everything published carries the claim's epoch; `check_owner` raises `Fenced` when it is lost."""
         use_case, shard, epoch = learner.use_case.name, claim.shard, claim.epoch
         self._learner = learner
+        self.observer = Observer(use_case, shard, learner.state.counts)
         self._reporter = Reporter(producer, use_case, shard, epoch)
         self._publisher = Publisher(settings.kafka, store, producer, key, (use_case, shard, epoch))
         self._registrar: Registrar | None = None
@@ -72,9 +74,12 @@ class Outputs:
         if self._registrar is not None:
             self._registrar.offer(self._registry_facts(checkpointed))
         newest = self._publisher.newest
+        told = learner_facts(self._learner)
+        self.observer.learned(self._learner, told)
+        self.observer.published(self._publisher, self._registrar, self._views.waiting if self._views else 0)
         self._reporter.report(
             {
-                **learner_facts(self._learner),
+                **told,
                 "snapshot": newest and newest.snapshot,
                 "snapshot_time": newest and newest.time,
                 **facts,
@@ -88,6 +93,7 @@ class Outputs:
             self._registrar.close(_LAST_VISIT_S)
         if self._views is not None:
             self._views.close()
+        self.observer.close()
 
     def _registry_facts(self, checkpointed: int | None) -> RegistryFacts:
         state, newest = self._learner.state, self._publisher.newest

@@ -59,6 +59,8 @@ class Publisher:
         self._away = False
         self.newest: Pointer | None = None
         """The last one whose pointer was published."""
+        self.published = self.failures = self.size = 0
+        """Snapshots since the start, those that were not made or not published, and the bytes of the newest."""
 
     def look(self, progress: Progress, champion: Callable[[], Candidate | None], *, behind: bool) -> None:
         """Go on with the snapshot that is on its way, or begin one when something was learned; never waits."""
@@ -118,6 +120,7 @@ class Publisher:
             sealed = dump.result()
         except Failed as error:
             self._dump = None
+            self.failures += 1
             self._next = time.monotonic() + _EVERY_S
             log.warning("snapshot failed, the next one follows", use_case=self._use_case, reason=str(error))
             return
@@ -139,11 +142,13 @@ class Publisher:
                 self._producer.produce(MODELS, key=pointer.key, value=pointer.encode())
                 self._producer.poll(0)
             first, self.newest = self.newest is None, pointer
+            self.published, self.size = self.published + 1, len(sealed)
             if first:
                 self._bury_lower_epochs()
             if first or pointer.n % KEPT == 0:
                 self._prune()
         except (HeadraceError, BufferError) as error:
+            self.failures += 1
             if not self._away:
                 log.warning("snapshot not published, the next one follows", use_case=self._use_case, reason=str(error))
             self._away = True

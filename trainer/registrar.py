@@ -55,6 +55,8 @@ class Registrar:
         self._mlflow: tuple[Runs, Registry] | None = None
         self._last: Version | None = None
         self._away = False
+        self.registered = self.failures = 0
+        """Versions since the start, and visits that failed."""
         self._fenced = False
         self._thread = threading.Thread(target=self._run, name=f"mlflow-{use_case.name}", daemon=True)
 
@@ -79,6 +81,16 @@ class Registrar:
     def alive(self) -> bool:
         """Whether it is at work; another trainer's claim ends it."""
         return self._thread.is_alive()
+
+    @property
+    def up(self) -> bool:
+        """MLflow answered the last visit."""
+        return not self._away
+
+    @property
+    def pending(self) -> bool:
+        """A snapshot is worth a version that is not registered yet."""
+        return self._waiting is not None or self._ready is not None
 
     @property
     def points(self) -> int:
@@ -141,6 +153,7 @@ class Registrar:
             self._fenced = True
         except Exception as error:  # noqa: BLE001  # MLflow raises many kinds, and none of them may stop us
             self._mlflow = None
+            self.failures += 1
             self._tell(error)
         else:
             self._tell(None)
@@ -167,6 +180,7 @@ class Registrar:
             with failpoint("move-aliases"):
                 registry.move_aliases(version, held.facts)
             self._last = version
+            self.registered += 1
             facts = {"version": version.number, "candidate": version.candidate, "rolling": version.rolling}
             log.info("version registered", use_case=self._use_case.name, why=why, **facts)
         self._ready = None

@@ -9,6 +9,7 @@ from typing import Any
 from streaming.archive_source import ArchiveSource
 from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import admin, wait_for_kafka
+from streaming.monitor import Pulse
 from streaming.settings import Settings
 from streaming.usecase import UseCase
 from trainer.seat import occupied, vacant
@@ -25,14 +26,17 @@ def replay(
     *,
     until_end: bool,
     progress: Callable[[int, int], None],
+    begun: Callable[[Pulse], None] = lambda _: None,
 ) -> dict[str, Any] | None:
     """Learn from nothing what the archive holds, then go on as a trainer does; the summary, if it ever learned.
 
+    `begun` is given the loop's pulse.
     `HeadraceError` while a trainer lives: nothing was written.
     """
     wait_until_alone(settings, use_case.name, stop)
     open_source = partial(ArchiveSource, settings, progress=progress)
     trainer = Trainer(settings, use_case, stop, open_source=open_source, seat_within_s=_ALONE_S)
+    begun(trainer.pulse)
     return trainer.run(until_end=until_end, fresh=True)
 
 

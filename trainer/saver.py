@@ -63,6 +63,12 @@ class Saver:
         """Examples learned in the newest checkpoint that is in the store; None while there is none."""
         self._away_since: float | None = None
         self.failures = 0
+        self.stored = 0
+        """Checkpoints that are in the store, since the start."""
+        self.stored_time = 0.0
+        """When the newest of them came there, seconds since 1970."""
+        self.took_s = 0.0
+        """From its fork to the stored object."""
         self.pause_s = 0.0
         self.size = 0
 
@@ -156,6 +162,8 @@ class Saver:
             log.info("checkpoints are stored again", after_s=round(time.monotonic() - self._away_since, 1))
             self._away_since = None
         self.saved_at, self.saved_offsets, self.saved_learned = time.monotonic(), draft.offsets, draft.learned
+        self.stored += 1
+        self.stored_time, self.took_s = time.time(), time.monotonic() - draft.started
         self._draft = None
         self._wait_s = max(self._every_s, draft.dump.busy_s * SHARE)
         self._next = draft.started + self._wait_s

@@ -9,11 +9,13 @@ from typing import Any
 
 import structlog
 
-from streaming import deadletters
+from streaming import deadletters, metrics
 from streaming.checkpoints import Checkpoints, Stored
 from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import Source, admin, ensure_topics, producer, topic_ids
+from streaming.kafka_statistics import statistics
 from streaming.merge import Merge, Place
+from streaming.monitor import Pulse
 from streaming.settings import Settings
 from streaming.signing import signing_key
 from streaming.store import Store
@@ -61,9 +63,12 @@ class Trainer:
         ensure_topics(kafka, [topic.name for topic in use_case.topics])
         ensure_topics(kafka, [CONTROL, STATUS, MODELS, *Outputs.topics(use_case)], compacted=True)
         deadletters.ensure(kafka, list(use_case.topics))
-        self._producer = producer(kafka)
+        self._producer = producer(kafka, **statistics("writer"))
         self._switch = Switch(kafka, use_case.name)
         self._shards: dict[str, Shard] = {}
+        metrics.SEATS.labels(use_case.name).set(0)
+        self.pulse = Pulse()
+        """Whether the loop turns."""
         self._begun: set[str] = set()
         self._seats = Seats(
             kafka,
@@ -98,6 +103,7 @@ class Trainer:
     def _wait_for_seat(self) -> bool:
         asked, said = time.monotonic(), False
         while not (self._seats.held and self._switch.known) and not self._stop.is_set():
+            self.pulse.beat()
             self._seats.poll(_WAIT_S / 2)
             self._switch.poll(_WAIT_S / 2)
             waited = time.monotonic() - asked
@@ -110,10 +116,12 @@ class Trainer:
 
     def _turn(self, *, fresh: bool, until_end: bool) -> None:
         """A turn for every shard that is ours by now."""
+        self.pulse.beat()
         self._seats.poll(0)
         self._switch.poll(0)
         if self._seats.held != self._shards.keys():
             self._take_up_again(fresh=fresh, until_end=until_end)
+        metrics.SEATS.labels(self._use_case.name).set(len(self._shards))
         wait_s = _POLL_S / max(1, len(self._shards))
         for shard in self._shards.values():
             shard.turn(wait_s, training=self._switch.on)
@@ -212,6 +220,7 @@ class Trainer:
 
     def _beat(self) -> None:
         """Keep the seats while something takes long."""
+        self.pulse.beat()
         self._seats.poll(0)
         if self._stop.is_set():
             raise HeadraceError("the trainer was stopped before")

@@ -16,12 +16,13 @@ from streaming.merge import Merge, Place
 from trainer import stored
 from trainer.added import Added
 from trainer.learner import Learner
+from trainer.observed import Read
 from trainer.outputs import Outputs
 from trainer.saver import Saver
 
 log = structlog.get_logger()
 
-_LEARN_S = 0.05  # learn for so long before looking at the seat, the checkpoint and the outputs again
+LEARN_S = 0.05  # learn for so long before looking at the seat, the checkpoint and the outputs again
 _LAST_CHECKPOINT_S = 60.0
 
 
@@ -74,7 +75,9 @@ class Shard:
         """`saver` puts no checkpoint before all `letters` are delivered; `added` notices new partitions."""
         self.learner, self.reading, self._added = learner, reading, added
         self._saver, self._outputs, self._letters = saver, outputs, letters
-        self._paused = False
+        self._observer = outputs.observer
+        self._observer.begin(reading.merge.offsets)
+        self._paused = self._times = False
 
     def turn(self, wait_s: float, *, training: bool) -> None:
         """Fetch, learn, then save: a crash above the save replays what was not saved, and loses nothing."""
@@ -109,15 +112,30 @@ class Shard:
         self.reading.source.close()
 
     def _learn(self) -> bool:
+        """Learn for a while, once a second with a clock at every candidate."""
+        if not self._times:
+            return self._learn_for_a_while()
+        self._times = False
+        self.learner.begin_timing(self._observer.costs)
+        try:
+            return self._learn_for_a_while()
+        finally:
+            self.learner.end_timing()
+
+    def _learn_for_a_while(self) -> bool:
         """Learn for a while; tells whether there is more to learn without fetching."""
         merge, process = self.reading.merge, each("learn", self.learner.process)
-        until = time.monotonic() + _LEARN_S
+        until = time.monotonic() + LEARN_S
         while (now := time.monotonic()) < until:
             moment = merge.next(now)
             dead = merge.take_dead()
             self.learner.state.counts.dead += len(dead)
             if moment is not None:
                 dead += process(moment)
+                if moment.late:
+                    self._observer.late(moment)
+            if dead:
+                self._observer.buried(dead)
             for letter in dead:
                 self._letters.send(letter)
             if moment is None:
@@ -153,17 +171,22 @@ class Shard:
             self.reading.extend(places)
 
     def _report(self) -> None:
-        self._outputs.report(self._facts(), self._saver.saved_learned)
+        self._times = True
+        source = self.reading.source
+        lags = source.lags()
+        self._observer.read(Read(self.reading.merge.offsets, lags, source.written_s, not self._paused), time.time())
+        self._observer.saved(self._saver)
+        self._outputs.report(self._facts(sum(lags.values())), self._saver.saved_learned)
 
     def _dump(self) -> bytes:
         merge, reading = self.reading.merge, self.reading
         return stored.dump(self.learner.state, merge.clock, merge.offsets, reading.topic_ids, reading.partitions)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, lag: int) -> dict[str, Any]:
         saved = self._saver.saved_at
         return {
             "state": "paused" if self._paused else "learning",
-            "lag": self.reading.source.lag(),
+            "lag": lag,
             "checkpoint_age_s": None if saved is None else round(time.monotonic() - saved, 1),
             "checkpoint": {
                 "bytes": self._saver.size,

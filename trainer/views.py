@@ -107,6 +107,11 @@ class ViewPublisher:
         self._away = False
         self._next = 0.0
 
+    @property
+    def waiting(self) -> int:
+        """Keys whose view is not written yet."""
+        return len(self._touched) + (len(self._sent) if self._batch is not None else 0)
+
     def touch(self, keys: Iterable[str]) -> None:
         """Note keys whose profile has changed, or is gone."""
         self._touched.update(dict.fromkeys(keys))

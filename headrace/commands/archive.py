@@ -26,16 +26,20 @@ def command(
     ] = False,
 ) -> None:
     """Write every event exactly once into Delta tables; Ctrl-C or SIGTERM commits what was read and stops."""
+    from streaming import metrics
     from streaming.archiver import Archiver
     from streaming.logs import set_up_logs
+    from streaming.monitor import Server
 
-    set_up_logs()
     settings = load_settings()
+    set_up_logs(settings.logs, service="archive")
     picked = _picked(settings, topics)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    summary = Archiver(settings, picked, stop, until_end=until_end, accept_gap=accept_gap).run()
+    archiver = Archiver(settings, picked, stop, until_end=until_end, accept_gap=accept_gap)
+    with Server(settings.monitor, metrics.ARCHIVE, lambda: archiver.pulse):
+        summary = archiver.run()
     if until_end and not stop.is_set():
         typer.echo(json.dumps(summary))
 

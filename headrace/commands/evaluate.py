@@ -28,8 +28,8 @@ def command(
     from trainer.summary import summary
     from usecases.registry import load_use_cases, pick
 
-    set_up_logs()
     settings = load_settings()
+    set_up_logs(settings.logs, service="evaluate")
     wanted = pick(load_use_cases(settings), use_case)
     topics = {topic.name: topic for topic in wanted.topics}
     lanes = _from_files(topics, file) if file else _from_simulator(topics, wanted.name, count, seed)

@@ -23,7 +23,9 @@ def command(
     ] = None,
 ) -> None:
     """Learn anew from the archive, then go on from Kafka at the very next record, as `headrace train` does."""
+    from streaming import metrics
     from streaming.logs import set_up_logs
+    from streaming.monitor import Pulse, Server
     from streaming.settings import load_settings
     from trainer.candidate_replay import CandidateReplay
     from trainer.replay import replay
@@ -33,13 +35,17 @@ def command(
     wanted = pick(load_use_cases(settings), use_case)
     if candidate is not None:
         _refuse(wanted, candidate, until_end=until_end)
-    set_up_logs()
+    set_up_logs(settings.logs, service="trainer")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    with Bar(wanted.name) as bar:
+    pulses: list[Pulse] = []
+    with (
+        Bar(wanted.name) as bar,
+        Server(settings.monitor, metrics.TRAINER, lambda: pulses[0] if pulses else None),
+    ):
         if candidate is None:
-            result = replay(settings, wanted, stop, until_end=until_end, progress=bar.show)
+            result = replay(settings, wanted, stop, until_end=until_end, progress=bar.show, begun=pulses.append)
         else:
             result = CandidateReplay(settings, wanted, candidate, stop).run(bar.show)
     if result is not None and (until_end or candidate is not None):

@@ -36,7 +36,7 @@ def command(
     with _listen(host, port) as listener:
         signing_key(settings)  # a setting or a use case that is wrong is said here, once for all workers
         load_use_cases(settings)
-        set_up_logs()
+        set_up_logs(settings.logs, service="api")
         _serve(listener, workers)
 
 
@@ -62,6 +62,7 @@ def _run(listener: socket.socket, workers: int) -> None:
         factory=True,
         workers=workers,
         access_log=False,
+        log_config=None,  # our own form; libraries tell warnings alone
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_S,
         backlog=_BACKLOG,

@@ -16,17 +16,22 @@ def command(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from nothing, whatever was learned before.")] = False,
 ) -> None:
     """Learn from the use case's topics, and checkpoint; Ctrl-C or SIGTERM stops it cleanly."""
+    from streaming import metrics
     from streaming.logs import set_up_logs
+    from streaming.monitor import Server
     from streaming.settings import load_settings
     from trainer.service import Trainer
     from usecases.registry import load_use_cases, pick
 
     settings = load_settings()
     wanted = pick(load_use_cases(settings), use_case)
-    set_up_logs()
+    set_up_logs(settings.logs, service="trainer")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    result = Trainer(settings, wanted, stop).run(until_end=until_end, fresh=fresh)
+    trainer: list[Trainer] = []
+    with Server(settings.monitor, metrics.TRAINER, lambda: trainer[0].pulse if trainer else None):
+        trainer.append(Trainer(settings, wanted, stop))
+        result = trainer[0].run(until_end=until_end, fresh=fresh)
     if until_end and result is not None:
         typer.echo(json.dumps(result))

@@ -32,7 +32,9 @@ def command(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Start only these parts: s3, kafka, valkey, mlflow, trainers, api, producers, archive."),
+        typer.Option(
+            help="Start only these: s3, kafka, valkey, mlflow, trainers, api, producers, archive, prometheus."
+        ),
     ] = None,
     rate: Annotated[str, typer.Option(help="Simulated events a second, or max.")] = "200",
     s3: Annotated[

@@ -12,6 +12,8 @@ from headrace.local.mlflow import PORT as MLFLOW_PORT
 from headrace.local.mlflow import LocalMLflow
 from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.processes import Child, Supervisor
+from headrace.local.prometheus import PORT as PROMETHEUS_PORT
+from headrace.local.prometheus import LocalPrometheus, configuration, find_prometheus
 from headrace.local.s3 import LocalS3
 from headrace.local.valkey import PORT as VALKEY_PORT
 from headrace.local.valkey import LocalValkey, find_valkey
@@ -25,6 +27,7 @@ KAFKA_SETTING = "HEADRACE_KAFKA__BOOTSTRAP_SERVERS"
 _KAFKA_PORT = 9092
 _API_PORT = 8000
 _S3_PORT = 8333
+_MONITOR_PORT = 9101
 _ANSWER_S = 5.0
 _MEMORY = {"MALLOC_ARENA_MAX": "2"}  # else each thread keeps what it has freed
 
@@ -51,6 +54,8 @@ class Stack:
     """Where each part that has an address answers."""
     environment: dict[str, str] = field(default_factory=dict)
     """The settings that find the local servers: for the children and for `local.env`."""
+    monitors: dict[str, int] = field(default_factory=dict)
+    """Ports of those that show metrics beside the API."""
     s3: LocalS3 | None = None
     """The object store, when it is a local server instead of a folder."""
     began: float = field(default_factory=time.time)
@@ -65,6 +70,13 @@ class Stack:
             log=self.home / "logs" / f"{name.replace(' ', '-')}.log",
             environment={**_MEMORY, **self.environment, **environment},
         )
+
+    def monitored(self, name: str) -> dict[str, str]:
+        """The settings that give a service a port for its metrics; it is shown with the addresses."""
+        port = free_port(_MONITOR_PORT + len(self.monitors), taken=frozenset(self.monitors.values()))
+        self.monitors[name] = port
+        self.addresses[f"metrics of {name}"] = f"http://{LOOPBACK}:{port}/metrics"
+        return {"HEADRACE_MONITOR__HOST": LOOPBACK, "HEADRACE_MONITOR__PORT": str(port)}
 
 
 class Part:
@@ -198,9 +210,10 @@ class TrainersPart(Part):
         """One process per use case."""
         if other := other_state(stack):
             stack.say(other)
-        stack.supervisor.start(
-            stack.command(f"train {name}", "train", name, HEADRACE_INSTANCE=f"local-{name}") for name in stack.use_cases
-        )
+        for name in stack.use_cases:
+            monitor = stack.monitored(f"train {name}")
+            own = {"HEADRACE_INSTANCE": f"local-{name}", **monitor}
+            stack.supervisor.start([stack.command(f"train {name}", "train", name, **own)])
 
     def answers(self, stack: Stack) -> bool:
         """Each one has told its state since it was started."""
@@ -244,7 +257,8 @@ class ArchivePart(Part):
 
     def start(self, stack: Stack) -> None:
         """One process for the topics of the use cases."""
-        stack.supervisor.start([stack.command("archive", "archive", *stack.topics, HEADRACE_INSTANCE="local-archive")])
+        own = {"HEADRACE_INSTANCE": "local-archive", **stack.monitored(self.name)}
+        stack.supervisor.start([stack.command("archive", "archive", *stack.topics, **own)])
 
 
 class ProducersPart(Part):
@@ -262,6 +276,31 @@ class ProducersPart(Part):
         stack.supervisor.start(
             stack.command(f"poll {file.stem}", "produce", "--poll", str(file.absolute())) for file in files
         )
+
+
+class PrometheusPart(Part):
+    """Keeps the series of the others and evaluates the rules of the project, when Prometheus is installed."""
+
+    name = "prometheus"
+    _server: LocalPrometheus | None = None
+
+    def start(self, stack: Stack) -> None:
+        """Take the usual port or a free one; without the program the table and `headrace watch` show the numbers."""
+        program = find_prometheus()
+        if program is None:
+            stack.say("no Prometheus on this machine: `headrace watch` shows the live numbers in a terminal")
+            return
+        port = _port("Prometheus", PROMETHEUS_PORT, stack)
+        targets = {name: f"http://{LOOPBACK}:{port}" for name, port in stack.monitors.items()}
+        if "api" in stack.addresses:
+            targets["api"] = stack.addresses["api"]
+        self._server = LocalPrometheus(stack.home, program, port, configuration(targets))
+        stack.supervisor.start([self._server.child])
+        stack.addresses[self.name] = self._server.url
+
+    def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # the server is its own
+        """It is ready."""
+        return self._server is None or self._server.answers()
 
 
 def other_state(stack: Stack) -> str | None:
@@ -285,10 +324,9 @@ def _port(who: str, usual: int, stack: Stack) -> int:
 
 
 # In starting order: what a first answer waits for comes first, and the slow start of MLflow beside it.
-PARTS: dict[str, type[Part]] = {
-    part.name: part
-    for part in (S3Part, KafkaPart, ValkeyPart, MLflowPart, TrainersPart, ApiPart, ProducersPart, ArchivePart)
-}
+# Prometheus is last: it scrapes those that were given a port.
+_ORDER = S3Part, KafkaPart, ValkeyPart, MLflowPart, TrainersPart, ApiPart, ProducersPart, ArchivePart, PrometheusPart
+PARTS: dict[str, type[Part]] = {part.name: part for part in _ORDER}
 
 
 def chosen(only: str | None, *, s3: bool = False) -> list[Part]:

@@ -11,7 +11,7 @@ import streaming
 _ROOT = Path(streaming.__file__).parents[1]
 _MODULES = sorted(
     ".".join(path.relative_to(_ROOT).with_suffix("").parts)
-    for package in ("headrace", "producers", "trainer", "serving", "streaming", "usecases")
+    for package in ("dashboards", "headrace", "producers", "trainer", "serving", "streaming", "usecases")
     for path in (_ROOT / package).rglob("*.py")
     if ">>>" in path.read_text()
 )

@@ -54,7 +54,7 @@ class Needy(Part):
         self.order.append("needy starts")
 
 
-EVERY = ["kafka", "valkey", "mlflow", "trainers", "api", "producers", "archive"]
+EVERY = ["kafka", "valkey", "mlflow", "trainers", "api", "producers", "archive", "prometheus"]
 
 
 def names(parts):

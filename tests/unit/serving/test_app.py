@@ -1,6 +1,11 @@
 """The other routes: health, what there is to know, the switch, versions and the pin."""
 
+import os
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import orjson
 import pytest
@@ -231,8 +236,8 @@ def test_prometheus_reads_age_and_counts(api):
     """Of each model that is served."""
     api.serve(model(pointer(n=5)))
     text = api.client.get("/metrics").text
-    assert 'headrace_model_learned{use_case="heating"} 500.0' in text
-    assert 'headrace_model_age_seconds{use_case="heating"}' in text
+    assert 'headrace_model_learned{shard="0",use_case="heating"} 500.0' in text
+    assert 'headrace_model_age_seconds{shard="0",use_case="heating"}' in text
 
 
 def test_openapi_is_written_out_for_each_use_case(api):
@@ -248,21 +253,62 @@ def test_openapi_is_written_out_for_each_use_case(api):
     assert api.client.get("/docs").status_code == 200
 
 
-def test_metrics_tell_what_trainers_say_of_their_checkpoints(api):
-    """Size, pause, failures, refusals, and an age that goes on when the trainer has fallen silent."""
-    checkpoint = {"bytes": 1_234, "pause_s": 0.025, "failures": 2, "refused": 1}
-    facts = {"use_case": "heating", "checkpoint": checkpoint, "checkpoint_age_s": 3.0, "evicted": 7}
+def test_metrics_tell_how_long_a_trainer_has_been_silent(api):
+    """By the time that it said itself."""
     said = datetime.now(UTC) - timedelta(seconds=60)
-    api.records.take(STATUS, "heating/0", status(shard="0", **facts))
-    api.records.take(STATUS, "heating/1", status(shard="1", **facts | {"checkpoint_age_s": None}))
-    api.records.take(STATUS, "ruled/0", status(**facts | {"use_case": "ruled", "shard": "0", "time": said}))
+    api.records.take(STATUS, "heating/1", status(shard="1", use_case="heating", time=said))
+    assert 60 <= shown(api)['headrace_trainer_silent_seconds{shard="1",use_case="heating"}'] < 120
+
+
+def test_metrics_count_requests_by_route_and_never_by_path(api):
+    """What is no route has a name of its own, and so has a method that nobody knows."""
+    before = shown(api)
+    api.client.get("/v1/heating")
+    api.client.get("/v1/heating/7391")
+    api.client.request("BREW", "/livez")
+    risen = {name for name, value in shown(api).items() if value > before.get(name, 0) and "requests_total" in name}
+    assert risen >= {
+        'headrace_http_requests_total{method="GET",route="/v1/{use_case}",status="200"}',
+        'headrace_http_requests_total{method="GET",route="none",status="404"}',
+        'headrace_http_requests_total{method="other",route="/livez",status="405"}',
+    }
+    assert not [name for name in shown(api) if "7391" in name]
+
+
+def test_metrics_tell_which_model_is_served(api):
+    """With its candidate and the build that serves it; a model that is replaced leaves no series."""
+    api.serve(model(pointer(n=5)))
+    (info,) = [name for name in shown(api) if name.startswith("headrace_model_info")]
+    assert info == 'headrace_model_info{candidate="logistic",pinned="false",shard="0",use_case="heating",version=""}'
+    assert any(name.startswith('headrace_build_info{python="3') for name in shown(api))
+
+
+def shown(api):
+    """What Prometheus reads, by series."""
     lines = [line for line in api.client.get("/metrics").text.splitlines() if line.startswith("headrace_")]
-    shown = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
-    of = '{shard="0",use_case="heating"}'
-    names = ("bytes", "pause_seconds", "failures", "refused")
-    assert [shown[f"headrace_checkpoint_{name}{of}"] for name in names] == [1_234, 0.025, 2, 1]
-    assert shown[f"headrace_profiles_evicted{of}"] == 7
-    assert 3 <= shown[f"headrace_checkpoint_age_seconds{of}"] < 60
-    assert shown['headrace_checkpoint_age_seconds{shard="0",use_case="ruled"}'] >= 63
-    assert 'headrace_checkpoint_age_seconds{shard="1",use_case="heating"}' not in shown
-    assert shown['headrace_checkpoint_bytes{shard="1",use_case="heating"}'] == 1_234
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_an_answer_bears_the_id_of_its_request(api):
+    """The client's own, when it is one; else a new one, which a failure's log line bears too."""
+    assert api.client.get("/livez", headers={"x-request-id": "a-1"}).headers["x-request-id"] == "a-1"
+    new = api.client.get("/livez", headers={"x-request-id": "two words\t"}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", new)
+
+
+def test_several_workers_show_the_metrics_of_all_and_of_their_processes(tmp_path):
+    """Each scrape is answered by one of them."""
+    program = """
+from tests.api import Api, model, pointer
+api = Api()
+api.serve(model(pointer(n=5)))
+api.client.get("/livez")
+print(api.client.get("/metrics").text)
+"""
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command, root = [sys.executable, "-c", program], Path(__file__).parents[3]
+    for asked in (1, 2):  # one process after the other, as two workers
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=True)
+        assert f'headrace_http_requests_total{{method="GET",route="/livez",status="200"}} {asked}.0' in done.stdout
+    for name in ("process_resident_memory_bytes ", "process_cpu_seconds_total ", "headrace_model_info{"):
+        assert done.stdout.count(f"\n{name}") == 1

@@ -1,0 +1,110 @@
+"""Real Prometheus and Alertmanager for tests, in a hurry: minutes of the rules are seconds here."""
+
+import json
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import urllib3
+import yaml
+
+from headrace.local.ports import LOOPBACK, free_port
+from headrace.local.processes import Child
+from headrace.local.prometheus import RULES
+from headrace.local.server import LocalServer
+
+
+def program(*names: str) -> str:
+    """The first of these that is installed; a skipped test where none is."""
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    return found or pytest.skip(f"{names[0]} is not installed: Debian has it in a package of that name")
+
+
+def hurried(folder: Path) -> Path:
+    """A copy of the project's rules in which each minute is a second."""
+    folder.mkdir()
+    for file in RULES.glob("*.rules.yml"):
+        (folder / file.name).write_text(re.sub(r"\b(\d+)m\b", r"\1s", file.read_text()))
+    return folder
+
+
+def ask(url: str, query: str) -> list[dict[str, Any]]:
+    """The series that Prometheus answers a query with."""
+    answer = urllib3.request("GET", f"{url}/api/v1/query", fields={"query": query}).json()
+    assert answer["status"] == "success", (query, answer)
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
+
+
+@dataclass
+class Webhook:
+    """Hears of alerts: by name the last state that was told, firing or resolved."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    heard: list[tuple[str, str]] = field(default_factory=list)
+    """Everything in its order."""
+
+    def __enter__(self) -> Self:
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                for alert in body["alerts"]:
+                    hook.states[alert["labels"]["alertname"]] = alert["status"]
+                    hook.heard.append((alert["labels"]["alertname"], alert["status"]))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nobody reads it."""
+
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class LocalAlertmanager(LocalServer):
+    """The project's routing and inhibitions, with the webhook as every receiver and no time to wait."""
+
+    name = "Alertmanager"
+    start_s = 30.0
+
+    def __init__(self, home: Path, hook: Webhook) -> None:
+        self.port = free_port()
+        content = yaml.safe_load((RULES / "alertmanager.yml").read_text())
+        for route in [content["route"], *content["route"]["routes"]]:
+            route |= {"group_wait": "0s", "group_interval": "1s"}
+        for receiver in content["receivers"]:
+            for config in receiver.get("webhook_configs", ()):
+                config["url"] = hook.url
+        file = home / "alertmanager.yml"
+        file.write_text(yaml.safe_dump(content))
+        options = [f"--config.file={file}", f"--storage.path={home / 'alertmanager'}", "--cluster.listen-address="]
+        self.child = Child(
+            "alertmanager",
+            [program("prometheus-alertmanager", "alertmanager"), *options, f"--web.listen-address={self.address}"],
+            log=home / "alertmanager.log",
+        )
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def reachable(self) -> bool:
+        """It is ready."""
+        try:
+            return urllib3.request("GET", f"http://{self.address}/-/ready", retries=False, timeout=1).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
