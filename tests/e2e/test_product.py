@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -94,8 +96,20 @@ def archived(product: Product, topic: str = "telecom.usage") -> pl.DataFrame:
 
 
 def test_the_addresses_of_every_part_are_told(product: Product):
-    assert set(product.addresses) == {"kafka", "valkey", "mlflow", "api", "docs"}
+    shown = {name for name in product.addresses if name.startswith("metrics of ")}
+    assert shown == {"metrics of archive", *(f"metrics of train {name}" for name in (*USE_CASES, "late-parcel"))}
+    servers = {"kafka", "valkey", "mlflow", "api", "docs"} | ({"prometheus"} if shutil.which("prometheus") else set())
+    assert product.addresses.keys() - shown == servers
     assert httpx2.get(product.addresses["docs"]).status_code == 200
+    for name in shown:  # the archive may still be starting: nothing waits for it
+        wait_for(partial(_answers, product.addresses[name]), what=name)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx2.get(address).is_success
+    except httpx2.TransportError:
+        return False
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)
