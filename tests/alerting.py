@@ -2,14 +2,12 @@
 
 import json
 import re
-import shutil
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
 import urllib3
 import yaml
 
@@ -17,12 +15,7 @@ from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.processes import Child
 from headrace.local.prometheus import RULES
 from headrace.local.server import LocalServer
-
-
-def program(*names: str) -> str:
-    """The first of these that is installed; a skipped test where none is."""
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    return found or pytest.skip(f"{names[0]} is not installed: Debian has it in a package of that name")
+from tests.programs import program
 
 
 def hurried(folder: Path) -> Path:

@@ -11,7 +11,8 @@ from dashboards.boards import BOARDS
 from headrace.local.kafka import LocalKafka
 from headrace.local.ports import LOOPBACK, free_port
 from headrace.local.prometheus import LocalPrometheus, configuration
-from tests.alerting import LocalAlertmanager, Webhook, ask, hurried, program
+from tests.alerting import LocalAlertmanager, Webhook, ask, hurried
+from tests.programs import program
 from tests.support import CommandLine, Running, fill, wait_for
 
 OURS = ("overview", "learning", "serving", "streams")

@@ -7,7 +7,8 @@ from headrace.local.prometheus import LocalPrometheus, configuration
 from streaming import metrics
 from streaming.monitor import Server
 from streaming.settings import Monitor
-from tests.alerting import LocalAlertmanager, Webhook, ask, hurried, program
+from tests.alerting import LocalAlertmanager, Webhook, ask, hurried
+from tests.programs import program
 from tests.support import wait_for
 
 

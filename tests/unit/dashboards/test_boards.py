@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -12,6 +11,7 @@ from dashboards.boards import BOARDS
 from dashboards.checks import labels_of, unknown
 from dashboards.panel import instruments
 from streaming.metrics import INSTRUMENTS
+from tests.programs import program
 
 PANELS = {
     f"{board.title} / {row} / {panel.title}": panel
@@ -68,7 +68,7 @@ def test_the_json_has_every_panel_with_its_source_and_no_two_in_one_place(name):
 
 def test_promtool_understands_every_query(tmp_path):
     """Each as a recorded series: syntax, types of arguments, matching."""
-    promtool = shutil.which("promtool") or pytest.skip("promtool is not installed: Debian's prometheus has it")
+    promtool = program("promtool")
     queries = [query for panel in PANELS.values() for query in panel.queries.values()]
     plain = [re.sub(r"\$\w+", ".*", query.replace("$__rate_interval", "5m")) for query in queries]
     rules = [{"record": f"query:{at}", "expr": query} for at, query in enumerate(plain)]

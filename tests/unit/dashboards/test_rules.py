@@ -1,7 +1,6 @@
 """Rules and alerts name what exists, fire on their faults, and are silent in healthy traffic."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -10,6 +9,7 @@ import yaml
 from dashboards.__main__ import ROOT
 from dashboards.checks import unknown
 from tests.api import Api
+from tests.programs import program
 
 FOLDER = ROOT / "dashboards" / "prometheus"
 RULES = [
@@ -20,11 +20,6 @@ RULES = [
 ]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text()
-
-
-def tool(name):
-    """The program's path; a skipped test where it is not installed."""
-    return shutil.which(name) or pytest.skip(f"{name} is not installed: Debian's prometheus and -alertmanager have it")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
@@ -59,21 +54,21 @@ def test_every_alert_has_a_fault_that_it_is_tested_with():
 def test_promtool_finds_no_mistake_in_the_rules():
     """Its own syntax and types."""
     files = sorted(map(str, FOLDER.glob("*.rules.yml")))
-    done = subprocess.run([tool("promtool"), "check", "rules", *files], capture_output=True, text=True, check=False)
+    done = subprocess.run([program("promtool"), "check", "rules", *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("file", sorted((FOLDER / "tests").glob("*.test.yml")), ids=lambda file: file.stem)
 def test_alerts_fire_on_their_faults_and_not_in_healthy_traffic(file):
     """By promtool, over made-up series."""
-    done = subprocess.run([tool("promtool"), "test", "rules", file], capture_output=True, text=True, check=False)
+    done = subprocess.run([program("promtool"), "test", "rules", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_promtool_takes_the_configuration():
     """With the rule files that it names."""
     done = subprocess.run(
-        [tool("promtool"), "check", "config", FOLDER / "prometheus.yml"], capture_output=True, text=True, check=False
+        [program("promtool"), "check", "config", FOLDER / "prometheus.yml"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -82,7 +77,7 @@ def test_promtool_takes_the_configuration():
 def test_alerts_reach_those_whom_their_severity_concerns(severity, receiver):
     """By amtool's routing."""
     done = subprocess.run(
-        [tool("amtool"), "config", "routes", "test", f"--config.file={FOLDER / 'alertmanager.yml'}",
+        [program("amtool"), "config", "routes", "test", f"--config.file={FOLDER / 'alertmanager.yml'}",
          f"--verify.receivers={receiver}", f"severity={severity}", "alertname=Any"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from headrace.local.ports import free_port
 from headrace.local.processes import Child, Supervisor
 from headrace.local.prometheus import RULES, LocalPrometheus, configuration
 from streaming.settings import Kafka, Settings
+from tests.programs import program
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def test_without_prometheus_another_way_is_named(stack, said, monkeypatch):
 
 def test_a_real_prometheus_takes_the_rules_of_the_project(tmp_path):
     """All of them."""
-    program = shutil.which("prometheus") or pytest.skip("prometheus is not installed")
+    prometheus = program("prometheus")
     (tmp_path / "logs").mkdir()
     settings = configuration({"api": "http://127.0.0.1:9"})
-    with LocalPrometheus(tmp_path, program, free_port(), settings) as server:
+    with LocalPrometheus(tmp_path, prometheus, free_port(), settings) as server:
         groups = urllib3.request("GET", f"{server.url}/api/v1/rules").json()["data"]["groups"]
     assert {group["file"].rpartition("/")[2] for group in groups} == {file.name for file in RULES.glob("*.rules.yml")}
