@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,20 @@ def hurried(folder: Path) -> Path:
     for file in RULES.glob("*.rules.yml"):
         (folder / file.name).write_text(re.sub(r"\b(\d+)m\b", r"\1s", file.read_text()))
     return folder
+
+
+def scraping(targets: Mapping[str, str], *, rules: Path, alertmanager: str, blackbox: str) -> str:
+    """The project's configuration of Prometheus with a target for each of its jobs, each second."""
+    text = (RULES / "prometheus.yml").read_text()
+    content = yaml.safe_load(text.replace("127.0.0.1:9115", blackbox))
+    content["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    content["rule_files"] = [str(rules / "*.rules.yml")]
+    content["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [alertmanager]}]}]
+    jobs = {job["job_name"]: job for job in content["scrape_configs"]}
+    assert jobs.keys() == targets.keys()
+    for name, target in targets.items():
+        jobs[name]["static_configs"] = [{"targets": [target]}]
+    return str(yaml.safe_dump(content))
 
 
 def ask(url: str, query: str) -> list[dict[str, Any]]:
