@@ -1,5 +1,6 @@
 """`make bench`: every benchmark, one after the other, on a real broker of its own."""
 
+import importlib
 import multiprocessing
 import platform
 import sys
@@ -25,19 +26,18 @@ BENCHMARKS = {
 }
 _ONLY_BY_NAME = {"soak"}
 """Minutes of them."""
+_OF_QUALITY = {
+    "real": "benchmarks.real_data.table",
+    "use-cases": "benchmarks.figures",
+    "reasons": "benchmarks.reasons",
+}
+"""Modules with a `main` of their own, by the word that calls them."""
 
 
 def main() -> None:
-    """Print one table a benchmark; `real` and `use-cases` are of quality, not of speed, and need no broker."""
-    if sys.argv[1:2] == ["real"]:
-        from benchmarks.real_data import table
-
-        table.main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["use-cases"]:
-        from benchmarks import figures
-
-        figures.main(sys.argv[2:])
+    """Print one table a benchmark; those of quality, not of speed, come by name alone and need no broker."""
+    if sys.argv[1:2] and sys.argv[1] in _OF_QUALITY:
+        importlib.import_module(_OF_QUALITY[sys.argv[1]]).main(sys.argv[2:])
         return
     print(f"Python {platform.python_version()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total >> 30} GiB")
     chosen = sys.argv[1:] or [name for name in BENCHMARKS if name not in _ONLY_BY_NAME]

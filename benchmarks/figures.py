@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from river import base
+
 from benchmarks import alone
 from benchmarks.drift import Recovery, recovery
 from benchmarks.hash_seed import begin_with_one
@@ -18,7 +20,7 @@ from benchmarks.simulated import EVENTS, events_of, lanes_of
 from producers.sources import source_for
 from streaming.scoring import metric_name
 from streaming.settings import Settings
-from streaming.usecase import Event, UseCase
+from streaming.usecase import Event, Features, UseCase
 from usecases.registry import load_use_cases
 
 SEED = 42
@@ -26,34 +28,53 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PLOTS = DOCS / "use-cases.md", DOCS / "figures"
 
 
+class MarketPrice(base.Regressor):
+    """A card is worth what is asked for it."""
+
+    def learn_one(self, x: Any, y: Any) -> None:
+        """Nothing."""
+
+    def predict_one(self, x: Features) -> float:  # type: ignore[override]  # River's names are of any type
+        """What is asked."""
+        return float(x["market_price"])
+
+
+ALSO_NAIVE: dict[str, dict[str, Callable[[], Any]]] = {"fair-price": {"the market price": MarketPrice}}
+"""Beside the baseline that every use case has."""
+
+
 def main(arguments: list[str]) -> None:
     """Learn the use cases that are named, or all that have a simulator."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks use-cases", description=__doc__)
     parser.add_argument("names", nargs="*", help="use cases; all when left out")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the simulators ({SEED})")
     parser.add_argument("--write", action="store_true", help="keep tables and plots in docs/")
     told = parser.parse_args(arguments)
+    if told.write and told.seed != SEED:
+        parser.error(f"what is kept in docs/ is of seed {SEED}, got --seed {told.seed}")
     begin_with_one()
-    use_cases = load_use_cases(Settings())
-    for name, use_case in use_cases.items():
+    for name, use_case in load_use_cases(Settings()).items():
         if source_for({topic.name for topic in use_case.topics}) and (name in told.names or not told.names):
-            section, curves = figures(use_case)
+            events = events_of(use_case, EVENTS, seed=told.seed)
+            heard = alone.learn(use_case, lanes_of(use_case, events))
+            section = figures(heard, events)
             print(section, flush=True)
             if told.write:
                 PLOTS.mkdir(exist_ok=True)
-                plot(curves, name, PLOTS / f"{name}.svg")
+                plot(recovery(heard, events, seed=SEED), name, PLOTS / f"{name}.svg")
+                section += f"\n![The rolling metric over a drift](figures/{name}.svg)"
                 PAGE.write_text(kept(PAGE.read_text(), name, section))
 
 
-def figures(use_case: UseCase) -> tuple[str, Recovery]:
-    """The section of one use case, and how its champion gets over the drift."""
-    events = events_of(use_case, EVENTS, seed=SEED)
-    heard = alone.learn(use_case, lanes_of(use_case, events))
-    naive_name, naive = alone.baseline(use_case)
+def figures(heard: alone.Heard, events: list[tuple[str, Event]]) -> str:
+    """The section of one use case."""
+    use_case = heard.use_case
+    baseline_name, baseline = alone.baseline(use_case)
+    naives = {baseline_name: baseline, **ALSO_NAIVE.get(use_case.name, {})}
+    heard_by_naives = {name: heard.by_river(factory) for name, factory in naives.items()}
     rivers = {name: _by_river(heard, events, factory) for name, factory in use_case.candidates.items()}
-    lines = _table(use_case, heard.candidates, rivers, f"naive: {naive_name}", heard.by_river(naive))
-    curves = recovery(heard, events, seed=SEED)
-    plot_line = f"![The rolling metric over a drift](figures/{use_case.name}.svg)"
-    return "\n".join([f"### {use_case.name}", "", *lines, "", *_losers(use_case, heard, naive_name), plot_line]), curves
+    table = _table(use_case, heard.candidates, rivers, heard_by_naives)
+    return "\n".join([f"### {use_case.name}", "", *table, "", *_losers(heard, heard_by_naives)])
 
 
 def _by_river(heard: alone.Heard, events: list[tuple[str, Event]], factory: Callable[[], Any]) -> float | None:
@@ -66,7 +87,10 @@ def _by_river(heard: alone.Heard, events: list[tuple[str, Event]], factory: Call
 
 
 def _table(
-    use_case: UseCase, ours: dict[str, alone.Values], rivers: dict[str, float | None], naive: str, naives: alone.Values
+    use_case: UseCase,
+    ours: dict[str, alone.Values],
+    rivers: dict[str, float | None],
+    naives: dict[str, alone.Values],
 ) -> list[str]:
     """A line for each candidate: each metric over the life, and the one that chooses as River alone tells it."""
     metrics = type(use_case).metrics()
@@ -80,18 +104,22 @@ def _table(
         told = f"**{name}**" if values[names[0]] == best else name
         cells = [told, _six(values[names[0]]), _six(rivers[name])]
         lines.append(_row([*cells, *(_short(values[other]) for other in names[1:])]))
-    lines.append(_row([naive, "", _six(naives[names[0]]), *(_short(naives[other]) for other in names[1:])]))
+    for name, values in naives.items():
+        cells = [f"naive: {name}", "", _six(values[names[0]])]
+        lines.append(_row([*cells, *(_short(values[other]) for other in names[1:])]))
     return lines
 
 
-def _losers(use_case: UseCase, heard: alone.Heard, naive_name: str) -> list[str]:
-    """The candidates that do not beat the naive baseline, by name."""
-    metric = type(use_case).metric()
-    name, better = metric_name(metric), _better(metric)
-    naive = heard.by_river(alone.baseline(use_case)[1])[name]
-    values = {candidate: value for candidate, value in heard.values(name).items() if candidate != "persistence"}
-    lost = [candidate for candidate, value in values.items() if naive is not None and better(value, naive) == naive]
-    return [f"Not better than {naive_name}: {', '.join(lost)}.", ""] if lost else []
+def _losers(heard: alone.Heard, naives: dict[str, alone.Values]) -> list[str]:
+    """The candidates that do not beat a naive baseline, by name."""
+    metric = type(heard.use_case).metric()
+    better, lines = _better(metric), []
+    values = {name: value for name, value in heard.values(metric_name(metric)).items() if name != "persistence"}
+    for naive, said in naives.items():
+        bar = said[metric_name(metric)]
+        lost = [name for name, value in values.items() if bar is not None and better(value, bar) == bar]
+        lines += [f"Not better than {naive}: {', '.join(lost)}.", ""] if lost else []
+    return lines
 
 
 def kept(page: str, name: str, section: str) -> str:

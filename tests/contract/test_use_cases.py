@@ -35,6 +35,7 @@ from usecases.registry import load_use_cases, modules_of
 OUTSIDE = starter.__file__  # what `headrace new` writes
 USE_CASES = load_use_cases(Settings(use_cases=OUTSIDE))
 SIMULATED = [name for name, use_case in USE_CASES.items() if source_for({t.name for t in use_case.topics})]
+EVALUATED = [name for name, use_case in USE_CASES.items() if name != "churn" and not alone.clusters(use_case)]
 SEED = 5
 CHECKED = 4_000
 """Events whose features and predictions are looked at one by one."""
@@ -138,20 +139,20 @@ def test_the_numbers_are_those_of_river_alone(use_case):
             assert value == pytest.approx(ours[metric], abs=1e-9), (name, metric)
 
 
-@by_name
-def test_the_metric_is_that_of_rivers_own_evaluation(use_case):
+@pytest.mark.parametrize("name", EVALUATED)
+def test_the_metric_is_that_of_rivers_own_evaluation(name):
     """Where River has one for such questions: each with a label, answered by its id."""
-    found, kind = heard(use_case.name, CHECKED), type(use_case)
-    if alone.clusters(use_case):
-        return
-    try:
-        rows = answered(use_case, events(use_case.name)[:CHECKED])
-    except NotEvaluated:
-        assert use_case.name == "churn"
-        return
-    for name, factory in use_case.candidates.items():
-        ours = found.candidates[name][metric_name(kind.metric())]
-        assert by_river(kind, factory, rows) == pytest.approx(ours, abs=1e-9), name
+    use_case, found = USE_CASES[name], heard(name, CHECKED)
+    kind = type(use_case)
+    rows = answered(use_case, events(name)[:CHECKED])
+    for candidate, factory in use_case.candidates.items():
+        ours = found.candidates[candidate][metric_name(kind.metric())]
+        assert by_river(kind, factory, rows) == pytest.approx(ours, abs=1e-9), candidate
+
+
+def test_rivers_evaluation_knows_no_answer_to_all_questions_of_a_key():
+    with pytest.raises(NotEvaluated):
+        answered(USE_CASES["churn"], events("churn")[:CHECKED])
 
 
 @by_name

@@ -227,7 +227,7 @@ def test_killed_in_full_flow_each_event_is_archived_once(anywhere, kills):
             running.process.kill()
             running.process.wait()
     anywhere.until_end()
-    anywhere.check()
+    assert len(anywhere.check()) > 0
 
 
 def test_two_copies_share_the_partitions_and_one_takes_over_when_the_other_stops(local):

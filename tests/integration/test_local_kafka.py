@@ -58,6 +58,7 @@ def test_a_format_that_was_cut_short_is_done_again(home):
     (home / "kafka" / "data" / "meta.properties").write_text("half")
     with LocalKafka(home) as broker:
         wait_for_kafka(Kafka(bootstrap_servers=broker.bootstrap))
+        assert (home / "kafka" / "data" / "meta.properties").read_text() != "half"
 
 
 def test_topics_are_never_made_by_accident(kafka):

@@ -191,7 +191,7 @@ def test_a_valkey_that_comes_back_empty_gets_all_views_again_though_nothing_chan
             publisher.look(profiles, 1)
             return client.exists("view:churn:C1", "view:churn:C2") == 2
 
-        wait_for(there, what="both views")
+        assert wait_for(there, what="both views")
         client.close()
         publisher.close()
 

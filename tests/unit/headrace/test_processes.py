@@ -117,7 +117,7 @@ time.sleep(600)
     inner = psutil.Process(int(wait_for(lambda: parent.log.read_text().strip(), what="the inner child")))
     wait_for(lambda: inner.cmdline() == SLEEP, what="the program behind the tether")
     parent.kill()
-    wait_for(lambda: all_gone([inner]), what="the end of the inner child")
+    assert wait_for(lambda: all_gone([inner]), what="the end of the inner child")
 
 
 def test_the_last_error_is_the_reason_not_the_stack_below_it():

@@ -1,9 +1,6 @@
 """The market of cards: what a person who knows the business would look for."""
 
 import datetime as dt
-import os
-import subprocess
-import sys
 from itertools import islice, pairwise
 from math import log
 from statistics import fmean, median
@@ -15,19 +12,6 @@ from streaming.topics import Topic
 from streaming.usecase import Event
 from usecases.cards.events import LISTINGS, SALES
 from usecases.cards.fair_price import FairPrice
-
-_DIGEST = """
-import hashlib
-from itertools import islice
-from producers import cards
-from streaming.codec import Codec
-
-codecs = {topic: Codec(topic) for topic in (cards.LISTINGS, cards.SALES)}
-told = hashlib.sha256()
-for topic, event in islice(cards.events(seed=9, drift_day=10), 4_000):
-    told.update(topic.name.encode() + codecs[topic].encode(event))
-print(told.hexdigest())
-"""
 
 
 def world(count: int, **options) -> list[tuple[Topic, Event]]:
@@ -57,26 +41,6 @@ def price(pairs, **wanted):
     found = [sale["price"] for card, sale in pairs if all(card[name] == value for name, value in wanted.items())]
     assert len(found) > 30
     return median(found)
-
-
-def test_same_seed_same_bytes():
-    """The same seed gives the same bytes in every process."""
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", _DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(told) == 1
-
-
-def test_another_seed_is_another_market():
-    """Seeds differ in what happens."""
-    assert world(200, seed=1) != world(200, seed=2)
 
 
 def test_order_of_each_topic(year):

@@ -1,10 +1,6 @@
 """The commodity exchange: what a person who knows the business would look for."""
 
 import datetime as dt
-import hashlib
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from itertools import islice, pairwise
 from statistics import fmean
@@ -12,21 +8,7 @@ from statistics import fmean
 import pytest
 
 from producers import market
-from streaming.codec import Codec
-from usecases.market.events import PRICES
 from usecases.market.forecast import Forecast
-
-_DIGEST = """
-import hashlib
-from itertools import islice
-from producers import market
-from streaming.codec import Codec
-
-codec, told = Codec(market.PRICES), hashlib.sha256()
-for _, event in islice(market.events(seed=9, drift_day=5), 3_000):
-    told.update(codec.encode(event))
-print(told.hexdigest())
-"""
 
 
 def series(count: int, **options) -> dict[str, list[float]]:
@@ -47,25 +29,6 @@ def echo(values: list[float], lag: int = 1) -> float:
     """The correlation of a change with the one `lag` hours before it."""
     changes = [new - old for old, new in pairwise(values)]
     return sum(a * b for a, b in zip(changes, changes[lag:], strict=False)) / sum(a * a for a in changes)
-
-
-def test_same_seed_same_bytes():
-    """The same seed gives the same bytes in every process."""
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", _DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
-    }
-    codec, here = Codec(PRICES), hashlib.sha256()
-    for _, event in islice(market.events(seed=9, drift_day=5), 3_000):
-        here.update(codec.encode(event))
-    assert told == {here.hexdigest()}
-    assert series(10, seed=1) != series(10, seed=2)
 
 
 def test_every_symbol_has_a_price_each_hour_in_order():

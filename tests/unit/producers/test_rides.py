@@ -1,9 +1,6 @@
 """The city of rides: what a person who knows the business would look for."""
 
 import datetime as dt
-import os
-import subprocess
-import sys
 from itertools import islice, pairwise
 from statistics import fmean, median
 
@@ -14,19 +11,6 @@ from streaming.topics import Topic
 from streaming.usecase import Event
 from usecases.rides.eta import Eta, haversine_km
 from usecases.rides.events import ARRIVALS, REQUESTS
-
-_DIGEST = """
-import hashlib
-from itertools import islice
-from producers import rides
-from streaming.codec import Codec
-
-codecs = {topic: Codec(topic) for topic in (rides.ARRIVALS, rides.REQUESTS)}
-told = hashlib.sha256()
-for topic, event in islice(rides.events(seed=9, drift_day=1), 4_000):
-    told.update(topic.name.encode() + codecs[topic].encode(event))
-print(told.hexdigest())
-"""
 
 
 def world(count: int, **options) -> list[tuple[Topic, Event]]:
@@ -56,26 +40,6 @@ def pace(pairs):
     found = [arrival["minutes"] / arrival["km"] for _, arrival in pairs if arrival["km"] > 3]
     assert len(found) > 50
     return median(found)
-
-
-def test_same_seed_same_bytes():
-    """The same seed gives the same bytes in every process."""
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", _DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(told) == 1
-
-
-def test_another_seed_is_another_city():
-    """Seeds differ in what happens."""
-    assert world(200, seed=1) != world(200, seed=2)
 
 
 def test_order_of_each_topic(weeks):

@@ -1,11 +1,26 @@
 """The simulators by name."""
 
 import inspect
+from itertools import islice
 
 import pytest
 
 from producers.sources import SOURCES, source_for, source_named
 from streaming.errors import WrongUsage
+from tests.hash_seeds import said_with_each_of_two
+
+_DIGEST = """
+import hashlib, sys
+from itertools import islice
+from producers.sources import source_named
+from streaming.codec import Codec
+
+source = source_named(sys.argv[1])
+codecs, told = {topic: Codec(topic) for topic in source.topics}, hashlib.sha256()
+for topic, event in islice(source.events(seed=9, drift_day=1), 4_000):
+    told.update(topic.name.encode() + codecs[topic].encode(event))
+print(told.hexdigest())
+"""
 
 
 def test_unknown_source():
@@ -33,3 +48,16 @@ def test_feeds_its_topics(source):
     """Its events are of the topics that it names."""
     events = source.events(seed=1)
     assert {next(events)[0] for _ in range(2_000)} == set(source.topics)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_same_seed_same_bytes(source):
+    """The same seed gives the same bytes in every process."""
+    assert len(said_with_each_of_two(_DIGEST, source)) == 1
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_another_seed_is_another_world(source):
+    """Seeds differ in what happens."""
+    one, other = (list(islice(source.events(seed=seed), 500)) for seed in (1, 2))
+    assert one != other

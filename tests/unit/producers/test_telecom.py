@@ -1,9 +1,6 @@
 """The telecom world: what a person who knows the business would look for."""
 
 import datetime as dt
-import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from itertools import islice, pairwise
 from statistics import fmean
@@ -17,19 +14,6 @@ from streaming.usecase import Event
 from usecases.telecom.catalog import CATALOG
 from usecases.telecom.events import CHURN, USAGE
 
-_DIGEST = """
-import hashlib, sys
-from itertools import islice
-from producers import telecom
-from streaming.codec import Codec
-
-codecs = {topic: Codec(topic) for topic in (telecom.CHURN, telecom.USAGE)}
-told = hashlib.sha256()
-for topic, event in islice(telecom.events(seed=9, drift_day=20), 5_000):
-    told.update(topic.name.encode() + codecs[topic].encode(event))
-print(told.hexdigest())
-"""
-
 
 def world(count: int, **options) -> list[tuple[Topic, Event]]:
     """The first events."""
@@ -40,26 +24,6 @@ def world(count: int, **options) -> list[tuple[Topic, Event]]:
 def year() -> list[tuple[Topic, Event]]:
     """A year of two hundred customers."""
     return world(73_000, seed=1, customers=200)
-
-
-def test_same_seed_same_bytes():
-    """The same seed gives the same bytes in every process."""
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", _DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(told) == 1
-
-
-def test_another_seed_is_another_world():
-    """Seeds differ in what happens."""
-    assert world(500, seed=1) != world(500, seed=2)
 
 
 def test_events_fit_their_schema():

@@ -45,8 +45,8 @@ def test_unknown_use_cases_are_told_which_there_are(api):
 
 def test_wrong_paths_and_methods_are_problems(api):
     """Of the same form as all others."""
-    api.problem("get", "/nope", 404)
-    api.problem("delete", "/v1/use-cases", 405)
+    assert api.problem("get", "/nope", 404)
+    assert api.problem("delete", "/v1/use-cases", 405)
 
 
 def test_use_cases_are_listed(api):
@@ -89,8 +89,8 @@ def test_metrics_of_what_never_learned_are_null(api):
 def test_nothing_is_told_of_trainers_before_they_are_read(api):
     """`enabled: true` would be a guess."""
     api.ready = False
-    api.problem("get", "/v1/heating/metrics", 503)
-    api.problem("get", "/v1/heating/training", 503)
+    assert api.problem("get", "/v1/heating/metrics", 503)
+    assert api.problem("get", "/v1/heating/training", 503)
 
 
 def test_a_sample_is_a_recent_request(api):
@@ -150,7 +150,7 @@ def test_the_switch_is_true_or_false(api, body):
 def test_a_switch_that_kafka_does_not_take_is_an_error(api):
     """Not an answer that is true nowhere."""
     api.outbox.away = True
-    api.problem("put", "/v1/heating/training", 503, json={"enabled": False})
+    assert api.problem("put", "/v1/heating/training", 503, json={"enabled": False})
 
 
 def test_versions_are_listed_best_first(api, version):

@@ -283,9 +283,9 @@ def test_a_pin_does_not_wait_for_the_rest_after_a_load(bench, monkeypatch):
         wait_for(lambda: bench.served == "1-1", timeout_s=10, what="the first model")
         bench.store.objects["pins/heating/4.model"] = seal_model(pointer(n=2), learned(), KEY)
         _take(bench.records, {"heating": bench.loader}, CONTROL, *pin_record("heating", 4))
-        wait_for(lambda: bench.served == "1-2", timeout_s=10, what="the pin")
+        assert wait_for(lambda: bench.served == "1-2", timeout_s=10, what="the pin")
         _take(bench.records, {"heating": bench.loader}, CONTROL, pin_key("heating"), None)
-        wait_for(lambda: bench.served == "1-1", timeout_s=10, what="the newest again")
+        assert wait_for(lambda: bench.served == "1-1", timeout_s=10, what="the newest again")
     finally:
         bench.loader.stop()
 

@@ -150,7 +150,7 @@ def test_a_label_needs_both(api, body):
 def test_a_label_that_kafka_does_not_take_is_not_accepted(api):
     """The client sends it again."""
     api.outbox.away = True
-    api.problem("post", "/v1/heating/labels", 503, json={"id": "mine", "label": 1})
+    assert api.problem("post", "/v1/heating/labels", 503, json={"id": "mine", "label": 1})
 
 
 def test_a_model_that_fails_is_a_500_in_the_same_form(api):

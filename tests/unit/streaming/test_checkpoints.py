@@ -219,3 +219,4 @@ def test_a_checkpoint_that_another_thread_has_just_put_does_not_fence_its_writer
     first.claim(content)
     store.put_new(f"{first.prefix}/{first.next_number:012d}.ckpt", first.sealer({})(b"one"))
     first.check_owner()
+    assert writer(store).claim(content).state == b"one"

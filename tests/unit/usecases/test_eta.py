@@ -1,17 +1,14 @@
 """In how many minutes the passenger is there."""
 
 import datetime as dt
-from itertools import islice
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from river import metrics
 
-from producers import rides
-from streaming.codec import Codec
+from benchmarks.simulated import events_of, lanes_of
 from streaming.errors import BadRecord
-from streaming.merge import Place
 from streaming.usecase import Answer, Question
 from trainer.offline import learn
 from usecases.rides.eta import Eta, EtaFeatures, few, flags, haversine_km, measures
@@ -164,12 +161,8 @@ def test_a_tree_sees_a_part_of_what_the_linear_model_sees():
 def test_the_learner_gives_what_a_bare_loop_of_river_gives():
     """Over the simulator's first events the MAE of the linear model is exactly that of the loop written by hand."""
     eta: Any = Eta()
-    events = list(islice(rides.events(seed=4), 1_500))
-    codecs = {topic.name: Codec(topic) for topic in Eta.topics}
-    lanes: dict[Place, Any] = {Place(name, 0): [] for name in codecs}
-    for topic, event in events:
-        lanes[Place(topic.name, 0)].append((codecs[topic.name].key(event).encode(), codecs[topic.name].encode(event)))
-    learner, _, dead = learn(eta, {place: iter(records) for place, records in lanes.items()})
+    events = events_of(eta, 1_500, seed=4)
+    learner, _, dead = learn(eta, lanes_of(eta, events))
     assert not dead
 
     model, mae = Eta.candidates["linear"](), metrics.MAE()
@@ -177,7 +170,7 @@ def test_the_learner_gives_what_a_bare_loop_of_river_gives():
     zones: dict[str, Zone] = {}
     for topic, event in events:
         zone = zones.setdefault(event["pickup_zone"], Zone())
-        if topic is REQUESTS:
+        if topic == REQUESTS.name:
             features = eta.features(event, zone.view())
             asked[event["ride_id"]] = features, model.predict_one(features)
         else:

@@ -1,7 +1,6 @@
 """What a card is worth, and whether to buy it."""
 
 import datetime as dt
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,10 +9,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from river import metrics
 
-from producers import cards
+from benchmarks.simulated import events_of, lanes_of
 from streaming.codec import Codec
 from streaming.errors import BadRecord
-from streaming.merge import Place
 from streaming.settings import Settings
 from streaming.usecase import Answer, Question
 from trainer.offline import learn
@@ -143,18 +141,14 @@ def test_deviation_is_a_share():
 def test_the_learner_gives_what_a_bare_loop_of_river_gives():
     """Over the simulator's first events the MAE of the linear model is exactly that of the loop written by hand."""
     fair_price: Any = FairPrice()
-    events = list(islice(cards.events(seed=4), 1_500))
-    codecs = {topic.name: Codec(topic) for topic in FairPrice.topics}
-    lanes: dict[Place, Any] = {Place(name, 0): [] for name in codecs}
-    for topic, event in events:
-        lanes[Place(topic.name, 0)].append((codecs[topic.name].key(event).encode(), codecs[topic.name].encode(event)))
-    learner, _, dead = learn(fair_price, {place: iter(records) for place, records in lanes.items()})
+    events = events_of(fair_price, 1_500, seed=4)
+    learner, _, dead = learn(fair_price, lanes_of(fair_price, events))
     assert not dead
 
     model, mae = FairPrice.candidates["linear"](), metrics.MAE()
     asked: dict[str, Any] = {}
     for topic, event in events:
-        if topic is LISTINGS:
+        if topic == LISTINGS.name:
             x = fair_price.features(event, {})
             asked[event["listing_id"]] = x, model.predict_one(x)
         else:

@@ -1,39 +1,23 @@
 """Why a customer may leave."""
 
-import datetime as dt
 import statistics
-from itertools import islice
 from math import log1p
-from typing import Any
 
 import pytest
 
-from producers import telecom
+from benchmarks.reasons import asked as asked_by_simulator
+from streaming.usecase import Features
 from usecases.telecom.catalog import CATALOG
 from usecases.telecom.churn import Churn
-from usecases.telecom.customer import Customer
-from usecases.telecom.events import USAGE
 from usecases.telecom.reasons import OVERAGE, TENURE, TREND, reasons
 
 LIKE_MOST = {"current_plan": "standard", "overage": 0.0, "trend": 1.0, "tenure_days": 300}
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[tuple[dict[str, Any], bool]]:
+def asked() -> list[tuple[Features, bool]]:
     """The simulated company's questions, each with what became of the customer within thirty days."""
-    churn: Any = Churn()
-    customers: dict[str, Customer] = {}
-    questions, left = [], {}
-    date = dt.date.min
-    for topic, event in islice(telecom.events(seed=3), 24_000):
-        date = event["date"]
-        if topic is USAGE:
-            customer = customers.setdefault(event["customer_id"], Customer())
-            questions += [(date, question) for question in churn.ask(event, customer)]
-        else:
-            left[event["customer_id"]] = date
-    month = dt.timedelta(days=30)
-    return [(q.x, left.get(q.key, dt.date.max) <= day + month) for day, q in questions if day + month <= date]
+    return asked_by_simulator(24_000, seed=3)
 
 
 def test_a_customer_like_most_has_no_reason_to_leave():

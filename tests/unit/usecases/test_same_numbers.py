@@ -1,10 +1,8 @@
 """Learning gives the same numbers in every process, whatever the order of its sets of strings."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+
+from tests.hash_seeds import said_with_each_of_two
 
 _LEARN = """
 import hashlib, sys
@@ -34,14 +32,4 @@ print(told.hexdigest())
 @pytest.mark.parametrize(("use_case", "events"), [("plan", 1_500), ("churn", 5_000), ("eta", 700), ("fair-price", 700)])
 def test_hash_seed_does_not_matter(use_case, events):
     """Two processes with different hash seeds predict the same to the last bit, all candidates, in the same order."""
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", _LEARN, use_case, str(events)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(told) == 1
+    assert len(said_with_each_of_two(_LEARN, use_case, str(events))) == 1
