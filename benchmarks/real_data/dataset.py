@@ -1,4 +1,4 @@
-"""A real data set: where it is from, which use case learns it, and its events in order."""
+"""A real data set: which use case learns it, and its events in order."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,16 +18,12 @@ class RealData:
     use_case: UseCase
     stands_for: str
     """The built-in use case whose question it asks."""
-    source: str
     events: Callable[[], Iterator[tuple[Topic, Event]]]
     """Every event of every topic, each topic's in the order of its event time."""
-    naive: str
-    """What the naive baseline says."""
-    baseline: Callable[[], Any]
-    """Makes it, as a River model."""
     limits: str
     """What this data cannot tell."""
-
+    baseline: Callable[[], Any] | None = None
+    """Makes the naive baseline, as a River model; None: the one that every use case of this kind has."""
     inputs: Callable[[Features], Features] | None = None
     """What a batch model reads of x, all numbers; None where there is no such comparison."""
 

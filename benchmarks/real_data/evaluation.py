@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import alone
 from benchmarks.progressive import answered, by_river
 from benchmarks.real_data.batch import by_batch
 from benchmarks.real_data.dataset import RealData
@@ -37,6 +38,6 @@ def evaluated(data: RealData, folder: Path) -> Result:
     ours = {model: float(c.scores.values()[name] or 0.0) for model, c in learner.state.candidates.items()}
     rows = answered(data.use_case, ((topic.name, event) for topic, event in data.events()))
     rivers = {model: by_river(kind, factory, rows) for model, factory in kind.candidates.items()}
-    naive = by_river(kind, data.baseline, rows)
+    naive = by_river(kind, data.baseline or alone.baseline(data.use_case)[1], rows)
     batch = by_batch([(row.x, row.y) for row in rows], data.inputs, name) if data.inputs else None
     return Result(len(rows), name, ours, rivers, naive, batch)

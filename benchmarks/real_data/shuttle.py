@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from river import compose, datasets, dummy, forest, linear_model, metrics, optim, preprocessing, tree
+from river import compose, datasets, forest, linear_model, metrics, optim, preprocessing, tree
 from typing_extensions import TypedDict
 
 from benchmarks.real_data.dataset import RealData
@@ -90,10 +90,7 @@ DATA = RealData(
     name="shuttle",
     use_case=Shuttle(),
     stands_for="fraud",
-    source="River's `Shuttle`",
     events=events,
-    naive="the majority: never a fault",
-    baseline=dummy.PriorClassifier,
     limits=(
         "A stand-in for the imbalance (every eighth fault is kept: about 1 %) and for labels that come later, not for "
         "fraud: no customers, no history, no thief who adapts, and its faults are far easier to tell apart."
