@@ -3,14 +3,14 @@
 import datetime as dt
 import random
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired, Required, get_args, get_origin
+from typing import Annotated, Any
 
 import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict, get_type_hints
 
 from serving.problem import Problem
-from streaming.codec import sentence
+from streaming.codec import bare_type, sentence
 from streaming.errors import BadRecord
 from streaming.usecase import UseCase
 
@@ -37,10 +37,10 @@ class RequestSchema:
         """The field that names the key, where features can be looked up."""
         self.shard_key: str | None = kind.topics[-1].key if kind.sharded else None
         """The field by which the shard is found."""
-        fields: dict[str, Any] = {name: _bare(hint) for name, hint in hints.items()}
+        fields: dict[str, Any] = {name: bare_type(hint) for name, hint in hints.items()}
         key = self.key or self.shard_key
         if key is not None and key not in fields:
-            fields[key] = _bare(get_type_hints(kind.topics[-1].schema, include_extras=True)[key])
+            fields[key] = bare_type(get_type_hints(kind.topics[-1].schema, include_extras=True)[key])
         fields.setdefault(_ID, Annotated[str, Field(min_length=1, max_length=200, description=_ID_TEXT)])
         fields |= beside
         body = _typed_dict(f"{kind.__name__}Request", fields, declared.__doc__ if declared else None)
@@ -136,11 +136,6 @@ def _typed_dict(name: str, fields: dict[str, Any], doc: str | None) -> Any:
     made.__pydantic_config__ = _STRICT
     made.__doc__ = doc
     return made
-
-
-def _bare(hint: Any) -> Any:
-    """The type without `Required` or `NotRequired` around it."""
-    return get_args(hint)[0] if get_origin(hint) in (Required, NotRequired) else hint
 
 
 def _value(schema: Mapping[str, Any], dice: random.Random) -> Any:

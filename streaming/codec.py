@@ -63,7 +63,7 @@ class Codec:
     @cached_property
     def _field_adapters(self) -> dict[str, TypeAdapter[Any]]:
         hints = get_type_hints(self.topic.schema, include_extras=True)
-        return {name: TypeAdapter(_bare(hint)) for name, hint in hints.items()}
+        return {name: TypeAdapter(bare_type(hint)) for name, hint in hints.items()}
 
     def encode(self, event: Event) -> bytes:
         """Write an event as JSON: the same event gives the same bytes."""
@@ -82,7 +82,7 @@ class Codec:
         return to_us(event[self.topic.time])
 
 
-def _bare(hint: Any) -> Any:
+def bare_type(hint: Any) -> Any:
     """The type without `Required` or `NotRequired` around it."""
     return get_args(hint)[0] if get_origin(hint) in (Required, NotRequired) else hint
 

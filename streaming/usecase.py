@@ -65,16 +65,17 @@ def on(topic: Topic) -> Callable[[Handler], Handler]:
     return mark
 
 
-def given(names: Iterable[str], event: Event, view: View) -> Features:
-    """The named features, each from the event or request that has it, else from the view of its key.
+def given(names: Iterable[str], event: Event, view: View | None = None) -> Features:
+    """The named features, each from the event or request that has it, else from the view of its key, if it has one.
 
     >>> given(("km", "usual_km"), {"km": 3.0, "shop": "A"}, {"usual_km": 2.5})
     {'km': 3.0, 'usual_km': 2.5}
     """
     try:
-        return {name: event[name] if name in event else view[name] for name in names}
+        return {name: event[name] if name in event else (view or {})[name] for name in names}
     except KeyError as missing:
-        raise BadRecord(f"{missing.args[0]} is missing, and nothing is known of its key") from None
+        beside = "" if view is None else ", and nothing is known of its key"
+        raise BadRecord(f"{missing.args[0]} is missing{beside}") from None
 
 
 class UseCase:

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from math import log, log1p
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
-from river import compose, forest, linear_model, metrics, optim, preprocessing, tree
+from river import compose, linear_model, metrics, optim
 from typing_extensions import TypedDict
 
-from streaming.errors import BadRecord
-from streaming.usecase import Answer, Event, Features, Question, UseCase, View, on
+from streaming.usecase import Answer, Event, Features, Question, UseCase, View, given, on
 from usecases.cards.events import (
     LISTINGS,
     SALES,
@@ -23,8 +22,9 @@ from usecases.cards.events import (
     SellerRating,
 )
 from usecases.cards.signal import Thresholds
-from usecases.intervals import Coverage, RelativeJackknife
+from usecases.intervals import Coverage, with_interval
 from usecases.logarithms import InLogarithms
+from usecases.regressors import forest_of_means, scaled, tree_of_lines
 from usecases.shares import WithinPercent
 
 if TYPE_CHECKING:
@@ -66,29 +66,14 @@ class FairPrice(UseCase):
     thresholds = Thresholds()
     candidates = {  # declared once, read only
         "linear": lambda: with_interval(
-            _scaled() | InLogarithms(linear_model.LinearRegression(optim.SGD(0.01), intercept_lr=0.03))
+            scaled(measures, flags) | InLogarithms(linear_model.LinearRegression(optim.SGD(0.01), intercept_lr=0.03))
         ),
         # Nearly as good as least squares over everything; and as slow to forget.
-        "bayesian": lambda: with_interval(_scaled() | InLogarithms(linear_model.BayesianLinearRegression())),
-        # Each leaf has a linear model of its own, which a split hands down.
-        "hoeffding": lambda: with_interval(
-            _scaled()
-            | InLogarithms(
-                tree.HoeffdingTreeRegressor(
-                    grace_period=200,
-                    leaf_prediction="model",
-                    leaf_model=linear_model.LinearRegression(optim.SGD(0.01), intercept_lr=0.03),
-                )
-            )
+        "bayesian": lambda: with_interval(
+            scaled(measures, flags) | InLogarithms(linear_model.BayesianLinearRegression())
         ),
-        "forest": lambda: with_interval(
-            compose.FuncTransformer(numbers)
-            | InLogarithms(
-                forest.ARFRegressor(
-                    n_models=5, max_features=0.7, lambda_value=3, grace_period=50, leaf_prediction="mean", seed=42
-                )
-            )
-        ),
+        "hoeffding": lambda: with_interval(scaled(measures, flags) | InLogarithms(tree_of_lines(0.01))),
+        "forest": lambda: with_interval(compose.FuncTransformer(numbers) | InLogarithms(forest_of_means())),
     }
 
     @classmethod
@@ -110,20 +95,7 @@ class FairPrice(UseCase):
 
     def features(self, event: Event, view: View) -> Features:  # noqa: ARG002  # nothing is known of a listing before it
         """`FairPriceFeatures`."""
-        try:
-            return {name: event[name] for name in _FIELDS}
-        except KeyError as missing:
-            raise BadRecord(f"{missing.args[0]} is missing") from None
-
-
-def with_interval(regressor: Any) -> RelativeJackknife:
-    """The regressor with an interval that nine answers in ten are expected in, by its last 2,000 errors."""
-    return RelativeJackknife(regressor, confidence_level=0.9, window_size=2_000)
-
-
-def _scaled() -> Any:
-    """Measures of like size, and flags."""
-    return (compose.FuncTransformer(measures) | preprocessing.StandardScaler()) + compose.FuncTransformer(flags)
+        return given(_FIELDS, event)
 
 
 def measures(x: Features) -> Features:

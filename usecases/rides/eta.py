@@ -3,22 +3,23 @@
 import datetime as dt
 from collections.abc import Iterator
 from datetime import timedelta
-from math import asin, cos, log, log1p, pi, radians, sin, sqrt
-from typing import Annotated, Any, NotRequired, get_args
+from math import cos, log, log1p, pi, sin
+from typing import Annotated, NotRequired, get_args
 
 from pydantic import Field
-from river import compose, forest, linear_model, metrics, optim, preprocessing, tree
+from river import compose, linear_model, metrics, optim
 from typing_extensions import TypedDict
 
-from streaming.errors import BadRecord
-from streaming.usecase import Answer, Event, Features, Question, UseCase, View, on
-from usecases.intervals import Coverage, RelativeJackknife
+from streaming.usecase import Answer, Event, Features, Question, UseCase, View, given, on
+from usecases.clock import hour_of_day, weekday, whole_seconds
+from usecases.great_circle import distance_km
+from usecases.intervals import Coverage, with_interval
 from usecases.logarithms import InLogarithms
+from usecases.regressors import forest_of_means, scaled, tree_of_lines
 from usecases.rides.events import ARRIVALS, REQUESTS, Latitude, Longitude, Rating, Vehicle, Weather
 from usecases.rides.zone import Zone
 from usecases.shares import Within
 
-_EARTH_KM = 6_371.0
 _WEATHERS: tuple[str, ...] = get_args(Weather)
 _VEHICLES: tuple[str, ...] = get_args(Vehicle)
 
@@ -66,27 +67,10 @@ class Eta(UseCase):
     horizon = timedelta(hours=6)
     candidates = {  # declared once, read only
         "linear": lambda: with_interval(
-            _scaled() | InLogarithms(linear_model.LinearRegression(optim.Adam(0.003), intercept_lr=0.03))
+            scaled(measures, flags) | InLogarithms(linear_model.LinearRegression(optim.Adam(0.003), intercept_lr=0.03))
         ),
-        # Each leaf has a linear model of its own, which a split hands down.
-        "hoeffding": lambda: with_interval(
-            _scaled()
-            | InLogarithms(
-                tree.HoeffdingTreeRegressor(
-                    grace_period=200,
-                    leaf_prediction="model",
-                    leaf_model=linear_model.LinearRegression(optim.SGD(0.003), intercept_lr=0.03),
-                )
-            )
-        ),
-        "forest": lambda: with_interval(
-            compose.FuncTransformer(few)
-            | InLogarithms(
-                forest.ARFRegressor(
-                    n_models=5, max_features=0.7, lambda_value=3, grace_period=50, leaf_prediction="mean", seed=42
-                )
-            )
-        ),
+        "hoeffding": lambda: with_interval(scaled(measures, flags) | InLogarithms(tree_of_lines(0.003))),
+        "forest": lambda: with_interval(compose.FuncTransformer(few) | InLogarithms(forest_of_means())),
     }
 
     @on(ARRIVALS)
@@ -102,29 +86,19 @@ class Eta(UseCase):
 
     def features(self, event: Event, view: View) -> Features:
         """`EtaFeatures`: the request's own fields from the event, the zone's from the event or else from the view."""
-        try:
-            x = {name: event[name] for name in _OWN}
-            hour, weekday = (event["hour"], event["weekday"]) if "hour" in event else _clock(event["time"])
-            zone = {name: event[name] if name in event else view[name] for name in _ZONE}
-        except KeyError as missing:
-            raise BadRecord(f"{missing.args[0]} is missing") from None
-        return {**x, "hour": hour, "weekday": weekday, **zone}
-
-
-def with_interval(regressor: Any) -> RelativeJackknife:
-    """The regressor with an interval that nine answers in ten are expected in, by its last 2,000 errors."""
-    return RelativeJackknife(regressor, confidence_level=0.9, window_size=2_000)
-
-
-def _scaled() -> Any:
-    """Measures of like size, and flags."""
-    return (compose.FuncTransformer(measures) | preprocessing.StandardScaler()) + compose.FuncTransformer(flags)
+        x = given(_OWN, event)
+        if "hour" in event:
+            clock = given(("hour", "weekday"), event)
+        else:
+            at = whole_seconds(given(("time",), event)["time"])
+            clock = {"hour": hour_of_day(at), "weekday": weekday(at)}
+        return {**x, **clock, **given(_ZONE, event, view)}
 
 
 def measures(x: Features) -> Features:
     """Distance in km, the places, the zone's pace and the clock as circles: what a scaler may move and stretch."""
     lat, lon, to_lat, to_lon = x["pickup_lat"], x["pickup_lon"], x["dropoff_lat"], x["dropoff_lon"]
-    km, day, week = haversine_km(lat, lon, to_lat, to_lon), 2 * pi * x["hour"] / 24, x["weekday"] + x["hour"] / 24
+    km, day, week = distance_km(lat, lon, to_lat, to_lon), 2 * pi * x["hour"] / 24, x["weekday"] + x["hour"] / 24
     return {
         "km": km,
         "log_km": log1p(km),
@@ -162,20 +136,3 @@ def few(x: Features) -> Features:
     """What a tree can split by: without the logarithms and circles that say the same again."""
     all_of = measures(x)
     return {name: all_of[name] for name in _FEW} | flags(x)
-
-
-def haversine_km(lat: float, lon: float, to_lat: float, to_lon: float) -> float:
-    """Kilometres between two places on a sphere (Sinnott, Virtues of the Haversine, 1984).
-
-    >>> round(haversine_km(48.2, 16.37, 48.2, 16.5), 2)
-    9.63
-    """
-    north, east = radians(to_lat - lat) / 2, radians(to_lon - lon) / 2
-    a = sin(north) ** 2 + cos(radians(lat)) * cos(radians(to_lat)) * sin(east) ** 2
-    return 2 * _EARTH_KM * asin(min(1.0, sqrt(a)))
-
-
-def _clock(time: dt.datetime) -> tuple[float, int]:
-    """Hour of the day and day of the week, UTC (as which a time without zone is read)."""
-    utc = time.astimezone(dt.UTC) if time.tzinfo else time
-    return utc.hour + utc.minute / 60 + utc.second / 3_600, utc.weekday()

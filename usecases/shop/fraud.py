@@ -11,11 +11,12 @@ from river import compose, forest, imblearn, linear_model, metrics, optim, prepr
 from typing_extensions import TypedDict
 
 from streaming.errors import BadRecord
-from streaming.usecase import Answer, Event, Features, Question, UseCase, View, on
+from streaming.usecase import Answer, Event, Features, Question, UseCase, View, given, on
+from usecases.clock import DAY_S, hour_of_day
 from usecases.ranking import PrecisionAtTop
 from usecases.shop.events import CHARGEBACKS, TRANSACTIONS, Category, Channel, Currency
 from usecases.shop.prior import Prior
-from usecases.shop.shopper import SPANS, Shopper, distance_km, history, knows, seconds
+from usecases.shop.shopper import SPANS, Shopper, history, knows, moved_km, seconds
 
 _Count = Annotated[float, Field(ge=0)]
 
@@ -55,7 +56,7 @@ _HISTORY = tuple(f"{what}_{span}" for what in ("count", "amount") for span in SP
 _WANTED = ("time", "merchant_id", "device_id", "latitude", "longitude")
 _WORKED_OUT = ("hour", *_HISTORY, "distance_km", "speed_kmh", "new_merchant", "new_device")
 _FASTEST_KMH = 100_000.0
-_LEAST_S, _DAY_S = 60.0, 86_400.0
+_LEAST_S = 60.0
 
 
 class Fraud(UseCase):
@@ -107,9 +108,7 @@ class Fraud(UseCase):
 
     def features(self, event: Event, view: View) -> Features:
         """`FraudFeatures`: each one from the event or request that has it, else worked out with the view."""
-        x = {name: event[name] for name in _OWN if name in event}
-        if len(x) < len(_OWN):
-            raise BadRecord(f"{next(name for name in _OWN if name not in event)} is missing")
+        x = given(_OWN, event)
         missing = [name for name in _WORKED_OUT if name not in event]
         found = _worked_out(event, view) if missing else {}
         return x | {name: event[name] if name in event else found[name] for name in _WORKED_OUT}
@@ -165,10 +164,10 @@ def _worked_out(event: Event, view: View) -> Features:
     if missing:
         raise BadRecord(f"{missing[0]} is missing: without it {', '.join(_WORKED_OUT)} must be given")
     now = seconds(event)
-    away = distance_km(view, event["latitude"], event["longitude"])
-    since_s = max(_LEAST_S, now - float(view.get("last", now - _DAY_S)))
+    away = moved_km(view, event["latitude"], event["longitude"])
+    since_s = max(_LEAST_S, now - float(view.get("last", now - DAY_S)))
     return {
-        "hour": now % _DAY_S / 3_600,
+        "hour": hour_of_day(now),
         **history(view, now),
         "distance_km": away,
         "speed_kmh": min(_FASTEST_KMH, away / since_s * 3_600),

@@ -2,19 +2,18 @@
 
 from collections import deque
 from copy import copy
-from math import asin, cos, radians, sin, sqrt
 
 import orjson
 
 from streaming.codec import to_us
 from streaming.usecase import Event, View
+from usecases.great_circle import distance_km
 
 SPANS = {"1h": 3_600.0, "24h": 86_400.0, "30d": 30 * 86_400.0}
 """Seconds before a payment."""
 _MERCHANTS, _DEVICES = 60, 8
 _PAYMENTS = 1_000
 """So many at most are remembered of thirty days."""
-_EARTH_KM = 6_371.0
 
 
 class Shopper:
@@ -84,14 +83,11 @@ def knows(view: View, names: str, id: str) -> bool:  # the field's own word
     return id in known
 
 
-def distance_km(view: View, latitude: float, longitude: float) -> float:
-    """From the last place, on the great circle (haversine); 0 without a last place."""
+def moved_km(view: View, latitude: float, longitude: float) -> float:
+    """From the last place; 0 without a last place."""
     if "last_latitude" not in view:
         return 0.0
-    lat_1, lon_1 = radians(float(view["last_latitude"])), radians(float(view["last_longitude"]))
-    lat_2, lon_2 = radians(latitude), radians(longitude)
-    half = sin((lat_2 - lat_1) / 2) ** 2 + cos(lat_1) * cos(lat_2) * sin((lon_2 - lon_1) / 2) ** 2
-    return 2 * _EARTH_KM * asin(min(1.0, sqrt(half)))
+    return distance_km(float(view["last_latitude"]), float(view["last_longitude"]), latitude, longitude)
 
 
 def _touch(ids: dict[str, None], id: str, most: int) -> None:

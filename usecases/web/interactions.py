@@ -10,9 +10,9 @@ from pydantic import Field
 from river import cluster, compose, metrics
 from typing_extensions import TypedDict
 
-from streaming.codec import to_us
 from streaming.errors import BadRecord
-from streaming.usecase import Event, Example, Features, UseCase, View, on
+from streaming.usecase import Event, Example, Features, UseCase, View, given, on
+from usecases.clock import hour_of_day, whole_seconds
 from usecases.web.events import INTERACTIONS, Action, Category, Device, Place
 from usecases.web.recent import Recent
 
@@ -72,14 +72,10 @@ class Interactions(UseCase):
 
     def features(self, event: Event, view: View) -> Features:  # noqa: ARG002  # nothing is known of a visitor
         """`InteractionFeatures` with the hour, from the event or request alone."""
-        missing = [name for name in _OWN if name not in event]
-        if missing:
-            raise BadRecord(f"{missing[0]} is missing")
+        x = given(_OWN, event)
         if "hour" not in event and "time" not in event:
             raise BadRecord("hour is missing, and so is time")
-        return {name: event[name] for name in _OWN} | {
-            "hour": event["hour"] if "hour" in event else _hour(event["time"])
-        }
+        return {**x, "hour": event["hour"] if "hour" in event else hour_of_day(whole_seconds(event["time"]))}
 
 
 def numbers(x: Features) -> Features:
@@ -97,8 +93,3 @@ def numbers(x: Features) -> Features:
         **{f"device_{name}": _HALF * (x["device"] == name) for name in get_args(Device)},
         **{f"place_{name}": _HALF * (x["place"] == name) for name in get_args(Place)},
     }
-
-
-def _hour(moment: dt.datetime) -> float:
-    """Hours since midnight, UTC; a moment without a zone is UTC."""
-    return to_us(moment) // 1_000_000 % 86_400 / 3_600

@@ -9,7 +9,8 @@ import pytest
 from producers import rides
 from streaming.topics import Topic
 from streaming.usecase import Event
-from usecases.rides.eta import Eta, haversine_km
+from usecases.great_circle import distance_km
+from usecases.rides.eta import Eta
 from usecases.rides.events import ARRIVALS, REQUESTS
 
 
@@ -32,7 +33,7 @@ def done(weeks) -> list[tuple[Event, Event]]:
 
 
 def straight_km(request: Event) -> float:
-    return haversine_km(*(request[f"{what}_{axis}"] for what in ("pickup", "dropoff") for axis in ("lat", "lon")))
+    return distance_km(*(request[f"{what}_{axis}"] for what in ("pickup", "dropoff") for axis in ("lat", "lon")))
 
 
 def pace(pairs):

@@ -11,7 +11,8 @@ from benchmarks.simulated import events_of, lanes_of
 from streaming.errors import BadRecord
 from streaming.usecase import Answer, Question
 from trainer.offline import learn
-from usecases.rides.eta import Eta, EtaFeatures, few, flags, haversine_km, measures
+from usecases.great_circle import distance_km
+from usecases.rides.eta import Eta, EtaFeatures, few, flags, measures
 from usecases.rides.events import ARRIVALS, REQUESTS
 from usecases.rides.zone import Zone
 
@@ -133,11 +134,11 @@ def test_request_bounds(wrong):
         TypeAdapter(EtaFeatures).validate_python({**x(), **wrong})
 
 
-def test_haversine():
+def test_distance():
     """A quarter of the equator, no way at all, and the same way back."""
-    assert haversine_km(0, 0, 0, 90) == pytest.approx(10_007.5, abs=1)
-    assert haversine_km(48.2, 16.3, 48.2, 16.3) == 0
-    assert haversine_km(48.2, 16.3, 48.3, 16.5) == pytest.approx(haversine_km(48.3, 16.5, 48.2, 16.3))
+    assert distance_km(0, 0, 0, 90) == pytest.approx(10_007.5, abs=1)
+    assert distance_km(48.2, 16.3, 48.2, 16.3) == 0
+    assert distance_km(48.2, 16.3, 48.3, 16.5) == pytest.approx(distance_km(48.3, 16.5, 48.2, 16.3))
 
 
 def test_the_clock_is_a_circle():
