@@ -18,7 +18,7 @@ _TIMES = 200
 def run(_folder: Path, _bootstrap: str) -> None:
     """Learn some with and some without the clock at the candidates; put everything down again and again."""
     learner = Learner(Pages())
-    observer = Observer("pages", "0", learner.state.counts)
+    observer = Observer("pages", "0", learner)
     moments = _moments(5 * _EVENTS)
     plain_s = timed_s = 0.0
     _learn(learner, moments[:_EVENTS])

@@ -13,6 +13,8 @@ OTHERS: dict[str, frozenset[str]] = {
     "node_filesystem_avail_bytes": frozenset({"mountpoint", "fstype", "device"}),
     "node_filesystem_size_bytes": frozenset({"mountpoint", "fstype", "device"}),
     "node_timex_offset_seconds": frozenset(),
+    "node_timex_sync_status": frozenset(),
+    "node_timex_maxerror_seconds": frozenset(),
     "node_cpu_seconds_total": frozenset({"cpu", "mode"}),
     "node_memory_MemAvailable_bytes": frozenset(),
     "probe_ssl_earliest_cert_expiry": frozenset(),

@@ -21,6 +21,12 @@ log = structlog.get_logger()
 
 _REST = 9  # times as long as the last load took: loading takes at most a tenth of the time
 _AGAIN_S = 1.0
+_FROM_THE_START = (
+    metrics.SNAPSHOT_SWAPS,
+    metrics.SNAPSHOT_LOAD_SECONDS,
+    metrics.SNAPSHOT_DELAY,
+    metrics.EVENT_SERVED,
+)
 _REASONS = "damaged", "fails", "library", "missing"
 
 
@@ -73,7 +79,7 @@ class Loader:
         self._use_case, self._records, self._models = use_case, records, models
         self._read, self._sample, self._complete = read, sample, complete
         self._refused: dict[str, str] = {}
-        for instrument in (metrics.SNAPSHOT_SWAPS, metrics.SNAPSHOT_LOAD_SECONDS, metrics.SNAPSHOT_DELAY):
+        for instrument in _FROM_THE_START:
             instrument.labels(use_case.name)  # a rise needs a zero before it
         for reason in _REASONS:
             metrics.SNAPSHOT_REFUSED.labels(use_case.name, reason)
@@ -155,7 +161,10 @@ class Loader:
         self._models[name, choice.shard] = model
         metrics.SNAPSHOT_SWAPS.labels(name).inc()
         if choice.pinned is None:
-            metrics.SNAPSHOT_DELAY.labels(name).observe(max(0.0, time.time() - model.taken_s))
+            now, written_s = time.time(), model.pointer.written
+            metrics.SNAPSHOT_DELAY.labels(name).observe(max(0.0, now - model.taken_s))
+            if written_s is not None:
+                metrics.EVENT_SERVED.labels(name).observe(max(0.0, now - written_s))
         metrics.SNAPSHOT_LOAD_SECONDS.labels(name).observe(time.monotonic() - started)
         if first or choice.pinned is not None:
             facts = {"snapshot": model.pointer.snapshot, "learned": model.pointer.learned, "pinned": choice.pinned}

@@ -134,11 +134,23 @@ def _together(said: list[dict[str, Any]]) -> dict[str, Any]:
         "shards": len(said),
         "champion": shards.best(candidates, metric, bigger=bool(newest.get("bigger_is_better", True))),
         "candidates": candidates,
+        "served": shards.averaged([{**status, "candidates": {"": status.get("served") or {}}} for status in said])[""],
+        "drift": _drifts(said),
         "failed": {name: why for status in said for name, why in (status.get("failed") or {}).items()},
         "lag": sum(lags) if lags else None,
         "recent": [body for status in said for body in status.get("recent") or ()],
         "training": {"applied": all(status["training"]["applied"] for status in recent or [newest])},
     }
+
+
+def _drifts(said: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By candidate how often any shard found it, and the last time."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, drift in (pair for status in said for pair in (status.get("drift") or {}).items()):
+        before = found.get(name, {"found": 0, "last": None})
+        last = max(filter(None, (before["last"], drift["last"])), default=None)
+        found[name] = {"found": before["found"] + drift["found"], "last": last}
+    return found
 
 
 def _replaces(status: dict[str, Any], before: dict[str, Any] | None) -> bool:

@@ -59,6 +59,8 @@ class Sink:
         self._frozen: Batch | None = None
         self._patience = Patience(topic=topic.name)
         self._began = self._frozen_began = 0.0
+        self._written_s = self._frozen_written_s = 0.0
+        """When the first record of the batch, and of the one that failed, had come to Kafka."""
         self._looked = 0.0
         self.drop()
 
@@ -108,13 +110,15 @@ class Sink:
         since = min(self._frozen_began, self._began) if self._frozen else self._began
         metrics.ARCHIVE_WAITING.labels(name).set(self.buffered)
         metrics.ARCHIVE_WAITING_SECONDS.labels(name).set(0.0 if self.empty else time.monotonic() - since)
+        written_s = self._frozen_written_s if self._frozen else self._written_s
+        metrics.ARCHIVE_LAG_SECONDS.labels(name).set(0.0 if self.empty else max(0.0, time.time() - written_s))
 
     def add(self, partition: int, messages: Sequence[Message]) -> None:
         """Add the next records of a partition."""
         if partition not in self.next:
             return  # fetched before the partition was taken away
         if not self._batch.last:
-            self._began = time.monotonic()
+            self._began, self._written_s = time.monotonic(), messages[0].timestamp()[1] / 1000
         self._batch.add(partition, messages)
         self.next[partition] = self._batch.last[partition] + 1
 
@@ -139,7 +143,7 @@ class Sink:
         batch = self._frozen or self._batch
         if batch.last:
             if self._frozen is None:
-                self._frozen, self._frozen_began = batch, self._began
+                self._frozen, self._frozen_began, self._frozen_written_s = batch, self._began, self._written_s
                 self._batch = Batch(self.topic, self._codec, self._columns, self._id)
                 self._began = time.monotonic()
             try:

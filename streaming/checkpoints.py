@@ -91,14 +91,18 @@ class Checkpoints:
     def sealer(self, facts: sealed.Header) -> Callable[[bytes], bytes]:
         """What turns the pickle of the next checkpoint into its object: pure, for the forked child.
 
-        `facts` are added to the header, for readers that do not load the pickle.
+        `facts` are added to the header, for readers that do not load the pickle; what is filled in before the pickle
+        is sealed is in it too.
         """
         if self._claim is None:
             raise Fenced("a claim comes before a checkpoint")
         header = self._header("checkpoint", self.next_number, self._claim.epoch, self._claim.learner)
-        header |= facts
-        header["kept"] = list(self._kept)
-        return lambda content: sealed.seal(header, content, self._key)
+        kept = list(self._kept)
+        return lambda content: sealed.seal({**header, **facts, "kept": kept}, content, self._key)
+
+    def facts(self, object_bytes: bytes) -> sealed.Header:
+        """The header of a checkpoint that was just sealed."""
+        return sealed.read_header(object_bytes, self._key)
 
     def put(self, object_bytes: bytes) -> None:
         """Put the next checkpoint, look whether somebody else has claimed, and remove what is too old.

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from streaming.arrivals import Arrivals
 from streaming.codec import Codec
 from streaming.errors import BadRecord, HeadraceError, Unavailable
 from streaming.failpoints import failpoint
@@ -183,8 +184,7 @@ class Source:
         self._stop_at: dict[Any, int] = {}
         self._held: set[Place] = set()
         self._paused = False
-        self.written_s = 0.0
-        """When the newest record that was fetched had come to Kafka, seconds since 1970."""
+        self.arrivals = Arrivals()
 
     def places(self) -> list[Place]:
         """Every partition that is to be read."""
@@ -223,9 +223,9 @@ class Source:
             messages = self._consumer.consume(FETCH, timeout_s)
         fetched = time.monotonic()
         if self._merge is not None and messages:
-            self.written_s = messages[-1].timestamp()[1] / 1000
             for message in messages:
                 self._take(self._merge, message, fetched)
+            self._note_arrival(self._merge, messages)
             self._look_for_ends(self._merge)
             self._hold(self._merge)
         return len(messages)
@@ -260,6 +260,7 @@ class Source:
     def _assign(self, merge: Merge, stop_at: dict[Place, int] | None, offsets: dict[Place, int]) -> None:
         """Read these partitions from these offsets on, and no others."""
         self._merge, self._stop_at, self._held, self._paused = merge, stop_at or {}, set(), False
+        self.arrivals.forget()
         self._reading = set(offsets)
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in offsets.items()])
         self._consumer.resume([TopicPartition(*place) for place in offsets])  # a pause outlives an assignment
@@ -288,6 +289,15 @@ class Source:
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             if 0 <= high <= offset:
                 merge.ended(place, high)
+
+    def _note_arrival(self, merge: Merge, messages: list[Message]) -> None:
+        """Keep when these records had come to Kafka, once for all of them."""
+        first, last = (
+            next((message.timestamp()[1] / 1000 for message in way if message.error() is None), 0.0)
+            for way in (messages, reversed(messages))
+        )
+        if first > 0 and (ahead := merge.ahead):
+            self.arrivals.fetched(ahead, first, last)
 
     def _take(self, merge: Merge, message: Message, fetched: float) -> None:
         place: tuple[str, int] = (message.topic(), message.partition())  # type: ignore[assignment]  # always set

@@ -119,6 +119,11 @@ class Merge:
         """The next offset to fetch of the partitions that hold something and are not known to be at their end."""
         return {lane.place: lane.queue[-1].offset + 1 for lane in self._all if lane.queue and not lane.at_end}
 
+    @property
+    def ahead(self) -> dict[Place, int]:
+        """The next offset after what was read ahead, of the partitions of which something was."""
+        return {lane.place: lane.queue[-1].offset + 1 for lane in self._all if lane.queue}
+
     def add(  # one record is these values; an object around them would cost as much as the merge itself
         self,
         place: tuple[str, int],

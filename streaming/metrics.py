@@ -132,7 +132,7 @@ LAG_SECONDS = _gauge(
     "headrace_lag_seconds",
     _SHARD,
     "seconds",
-    "How long the newest record that was fetched had been in Kafka by then; 0 when nothing waits.",
+    "How long the oldest record that was fetched and not used has been in Kafka; 0 when none waits.",
     "As headrace_lag_records.",
 )
 EVENT_TIME = _gauge(
@@ -233,6 +233,14 @@ METRIC = _gauge(
     "Each metric of each candidate, over its life (window life) and over the last answers (window rolling).",
     "The champion's rolling value worse than its life: the world has changed, or the inputs are broken.",
 )
+SERVED_METRIC = _gauge(
+    TRAINER,
+    "headrace_served_metric",
+    (*_SHARD, "metric", "window"),
+    "the metric's own",
+    "The metric over the predictions of whoever was champion when they were asked for, pins aside.",
+    "Worse than the best candidate's: the champion changes too late or too often; see the use case's window.",
+)
 BETTER = _gauge(
     TRAINER,
     "headrace_metric_bigger_is_better",
@@ -288,6 +296,14 @@ CANDIDATE_TIMED = _counter(
     "steps",
     "Predictions and lessons that were timed.",
     "See headrace_candidate_seconds_total.",
+)
+CANDIDATE_BYTES = _gauge(
+    TRAINER,
+    "headrace_candidate_bytes",
+    _CANDIDATE,
+    "bytes",
+    "Size of a candidate's pickle, measured once a minute beside a checkpoint.",
+    "Growing for ever: some of River's models have no bound; give it one, or leave it out.",
 )
 SEATS = _gauge(
     TRAINER,
@@ -436,6 +452,15 @@ MLFLOW_FAILURES = _counter(
     "The log tells why, once for each time that it goes away.",
 )
 
+SIGNING_KEY_TIME = _gauge(
+    TRAINER,
+    "headrace_signing_key_time_seconds",
+    (),
+    "seconds since 1970",
+    "When the file of the signing key was made; 0 where HEADRACE_SIGNING_KEY is set: nobody knows the age of that.",
+    "Over a year ago: make another one, see docs/security.md.",
+)
+
 # The archive.
 ARCHIVE_ROWS = _gauge(
     ARCHIVE,
@@ -508,6 +533,14 @@ ARCHIVE_LAG = _gauge(
     "records",
     "Records that Kafka holds and the table does not.",
     "Growing: start another copy, up to one a partition. Before Kafka's retention ends it must fall.",
+)
+ARCHIVE_LAG_SECONDS = _gauge(
+    ARCHIVE,
+    "headrace_archive_lag_seconds",
+    _TOPIC,
+    "seconds",
+    "How long the oldest record that was read and is not in the table has been in Kafka; 0 when none waits.",
+    "As headrace_archive_lag_records.",
 )
 ARCHIVE_FILES = _gauge(
     ARCHIVE,
@@ -631,6 +664,14 @@ SNAPSHOT_DELAY = _histogram(
     _SLOW,
     "From the moment that a model was taken to the moment that it serves; what it learned last is that old.",
     "Over a second: the store or Kafka is slow, or the model is large.",
+)
+EVENT_SERVED = _histogram(
+    API,
+    "headrace_event_served_seconds",
+    _CASE,
+    _SLOW,
+    "From the moment that an event came to Kafka to the moment that a model which has learned from it serves.",
+    "Over a second: see headrace_lag_seconds (the trainer is behind), else headrace_snapshot_delay_seconds.",
 )
 MODEL_AGE = _told(
     API,

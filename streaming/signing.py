@@ -3,6 +3,7 @@
 import os
 import secrets
 
+from streaming import metrics
 from streaming.errors import HeadraceError
 from streaming.settings import SIGNING_KEY_FILE, Settings
 
@@ -14,7 +15,9 @@ def signing_key(settings: Settings) -> bytes:
     if not settings.store.startswith("file://"):
         raise HeadraceError(f"HEADRACE_SIGNING_KEY is not set, and {settings.store} is not a local folder: set the key")
     try:
-        return _local_key()
+        key = _local_key()
+        metrics.SIGNING_KEY_TIME.set(SIGNING_KEY_FILE.stat().st_mtime)
+        return key  # noqa: TRY300
     except OSError as error:
         raise HeadraceError(f"the signing key {SIGNING_KEY_FILE} cannot be made or read: {error.strerror}") from None
 

@@ -37,6 +37,8 @@ class Pointer:
     """The metric over the rolling window."""
     time: str
     """When the snapshot was taken, ISO 8601."""
+    written: float | None = None
+    """When the newest record that it has learned from had come to Kafka, seconds since 1970."""
 
     @property
     def snapshot(self) -> str:
@@ -66,8 +68,9 @@ class Pointer:
     def decode(cls, value: bytes) -> "Pointer":
         """Read a record value; `Damaged` when it is not one."""
         try:
-            return cls(**orjson.loads(value))
-        except (orjson.JSONDecodeError, TypeError) as error:
+            said = orjson.loads(value)
+            return cls(**{name: said[name] for name in said.keys() & cls.__dataclass_fields__.keys()})
+        except (orjson.JSONDecodeError, TypeError, AttributeError) as error:
             raise Damaged(f"a pointer cannot be read: {error}") from None
 
 
@@ -105,4 +108,7 @@ def read_pointer(header: sealed.Header) -> Pointer:
     """What a snapshot's verified header says; `Damaged` when it is not one of a snapshot."""
     if header.get("kind") != "model":
         raise Damaged(f"it is a {header.get('kind')}, not a model")
-    return Pointer(**{name: header[name] for name in Pointer.__dataclass_fields__})
+    try:
+        return Pointer(**{name: header[name] for name in header.keys() & Pointer.__dataclass_fields__.keys()})
+    except TypeError as error:
+        raise Damaged(f"its header lacks something: {error}") from None

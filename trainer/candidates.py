@@ -27,10 +27,10 @@ Score: TypeAlias = Callable[[Label | None, Prediction, Features], None]
 class Scores:
     """Metrics over the life and over the last `window` answers."""
 
-    def __init__(self, use_case: type[UseCase]) -> None:
-        """Start with empty metrics."""
-        self.life = use_case.metrics()
-        self.rolling = [metric for metric in use_case.metrics() if not isinstance(metric, utils.Rolling)]
+    def __init__(self, use_case: type[UseCase], most: int | None = None) -> None:
+        """Start with empty metrics: all of the use case, or the first so many."""
+        self.life = use_case.metrics()[:most]
+        self.rolling = [metric for metric in use_case.metrics()[:most] if not isinstance(metric, utils.Rolling)]
         self.window: deque[tuple[Any, ...]] = deque()
         """What to take back: label and prediction (and x, where a metric reads it); of a clusterer what it was fed."""
         self.size = use_case.window
@@ -82,9 +82,9 @@ class Candidate:
         return cls(name, model, repr(model), Scores(use_case))
 
 
-def scorer(candidate: Candidate) -> Score:
-    """What scores one answer: (y, prediction, x); like River, a prediction that says nothing is not scored."""
-    scores = candidate.scores
+def scorer(candidate: Candidate, scores: Scores | None = None) -> Score:
+    """What scores one answer: (y, prediction, x), into `scores` or its own; one that says nothing is not scored."""
+    scores = candidate.scores if scores is None else scores
     if reads(scores.life[0]) is Reads.CENTERS:
         return partial(_score_cluster, candidate.model, scores)
     updates = [_told(metric, metric.update) for metric in (*scores.life, *scores.rolling)]

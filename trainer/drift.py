@@ -1,7 +1,7 @@
 """Whether a candidate has begun to err more: ADWIN over its mistakes, looked at once a second.
 
-Bifet and Gavaldà, "Learning from Time-Changing Data with Adaptive Windowing", SDM 2007; River's `drift.ADWIN`. Not part
-of the checkpoint: after a restart the detector begins anew, and can only be late.
+Bifet and Gavaldà, "Learning from Time-Changing Data with Adaptive Windowing", SDM 2007; River's `drift.ADWIN`. It is in
+the checkpoint. A look depends on the second in which it falls, so nothing that is learned may depend on what it finds.
 """
 
 from itertools import islice
@@ -24,19 +24,24 @@ class Drift:
     def __init__(self) -> None:
         """Nothing was seen yet."""
         self.found = 0
-        """How often it began to err more, since the start."""
+        """How often it began to err more."""
+        self.found_at: int | None = None
+        """The clock when that was last found, microseconds."""
         self._adwin = drift.ADWIN(delta=_DELTA)  # type: ignore[no-untyped-call]
         self._seen = 0
         self._first: list[float] = []
         self._scale = 0.0
 
-    def look(self, scores: Scores) -> None:
-        """Take the answers since the last look."""
+    def look(self, scores: Scores, clock: int) -> None:
+        """Take the answers since the last look; `clock` is the event time of this one."""
         new = min(scores.answers - self._seen, len(scores.window), MOST)
         self._seen = scores.answers
+        before = self.found
         for entry in reversed(list(islice(reversed(scores.window), new))):
             if (lost := mistake(entry)) is not None:
                 self._add(lost)
+        if self.found > before:
+            self.found_at = clock
 
     def _add(self, lost: float) -> None:
         """ADWIN's bound is for values from 0 to 1: distances are set against the first ones."""

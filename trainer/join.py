@@ -21,6 +21,8 @@ class Open(NamedTuple):
     asked: int
     x: Features
     predictions: dict[str, Any]
+    champion: str | None = None
+    """Whose prediction was served."""
 
 
 class Held(NamedTuple):

@@ -14,8 +14,10 @@ from streaming.scoring import Reads, metric_name, reads
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, predictor, scorer, teacher
 from trainer.costs import Costs
+from trainer.drift import Drift
 from trainer.failures import error_line, what_was_given
 from trainer.join import Join, Open
+from trainer.served import Served
 
 
 @dataclass
@@ -49,6 +51,10 @@ class State:
     features: frozenset[str] | None = None
     """The names in x, while all x agree."""
     features_vary: bool = False
+    served: Served | None = None
+    """None, as the next: of a state that was written before it was kept."""
+    drifts: dict[str, Drift] | None = None
+    """By candidate. They hear only samples of what a live trainer learns, and decide nothing."""
 
     @classmethod
     def new(cls, use_case: UseCase) -> "State":
@@ -77,6 +83,8 @@ class Learner:
         self._most_profiles = type(use_case).most_profiles
         self._metric = type(use_case).metric()
         self._clusters = reads(self._metric) is Reads.CENTERS
+        self._served = self.state.served = self.state.served or Served(type(use_case))
+        self._drifts = self.state.drifts = self.state.drifts or {}
         self._uses: dict[type, Callable[[Any, int], None]] = {
             Example: self._example,
             Question: self._ask,
@@ -90,6 +98,27 @@ class Learner:
             reasons = "; ".join(f"{c.name}: {c.failed}" for c in self.state.candidates.values())
             raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
         self._pool = [(c, predictor(c), scorer(c), teacher(c)) for c in alive]
+        several = len(self.state.candidates) > 1  # one alone is always served
+        self._serve = {c.name: self._served.scorer(c) for c in alive} if several else {}
+
+    @property
+    def served(self) -> dict[str, float | None]:
+        """The metric over all that was served: its value and `rolling_<name>`."""
+        scores = self._served.scores
+        if not self._serve:
+            (own,) = (candidate.scores.values() for candidate in self.state.candidates.values())
+            return {name: own[name] for name in scores.values()}
+        return scores.values()
+
+    @property
+    def drifts(self) -> dict[str, Drift]:
+        """What is known of each candidate's drift."""
+        return self._drifts
+
+    def look_for_drift(self) -> None:
+        """Hear the candidates' mistakes since the last look, the newest of many."""
+        for name, candidate in self.state.candidates.items():
+            self._drifts.setdefault(name, Drift()).look(candidate.scores, self.clock)
 
     def process(self, moment: Moment) -> list[Dead]:
         """Use every event of one moment in its order; events that a handler cannot use come back as dead letters."""
@@ -198,14 +227,18 @@ class Learner:
         if y is not None:
             counts.questions += 1
             counts.answers += 1
+        champion, serve = self._served.champion, self._serve
         for candidate, predict, score, learn in self._pool:
             try:
                 if y is not None or self._clusters:
-                    score(y, predict(x), x)
+                    said = predict(x)
+                    score(y, said, x)
+                    if candidate.name == champion and champion in serve:
+                        serve[champion](y, said, x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
                 self._fail(candidate, error, x, y)
-        counts.learned += 1
+        self._count_lesson()
 
     def _ask(self, question: Question, time: int) -> None:
         join, counts = self.state.join, self.state.counts
@@ -216,10 +249,10 @@ class Learner:
         self._see(question.x)
         counts.questions += 1
         x = dict(question.x)
-        asked = Open(id, str(question.key), time, x, self._predict(x))
+        asked = Open(id, str(question.key), time, x, self._predict(x), self._served.champion)
         y = join.ask(asked, self.clock)
         if y is not None:
-            self._teach(x, y, asked.predictions)
+            self._teach(asked, y)
         while join.crowded_out() is not None:
             counts.expired += 1
 
@@ -231,7 +264,7 @@ class Learner:
             counts.unasked += not questions
             for question in questions:
                 self._note_delay(question)
-                self._teach(question.x, answer.y, question.predictions)
+                self._teach(question, answer.y)
             return
         if answer.id in join.done or answer.id in join.early:
             counts.duplicates += 1
@@ -240,7 +273,7 @@ class Learner:
         asked = join.take(answer.id, self.clock)
         if asked is not None:
             self._note_delay(asked)
-            self._teach(asked.x, answer.y, asked.predictions)
+            self._teach(asked, answer.y)
         else:
             counts.unasked += join.hold(answer.id, answer.y, time)
 
@@ -253,7 +286,7 @@ class Learner:
         y = type(self.use_case).unanswered
         if y is not None:
             self.state.join.finish(question.id, self.clock)
-            self._teach(question.x, y, question.predictions)
+            self._teach(question, y)
 
     def _predict(self, x: Features) -> dict[str, Prediction]:
         predictions = {}
@@ -264,21 +297,31 @@ class Learner:
                 self._fail(candidate, error, x)
         return predictions
 
-    def _teach(self, x: Features, y: Label | None, predictions: dict[str, Prediction]) -> None:
+    def _teach(self, asked: Open, y: Label) -> None:
         """Score what was predicted, then learn, candidate by candidate."""
+        x, predictions, champion, serve = asked.x, asked.predictions, asked.champion, self._serve
         for candidate, _, score, learn in self._pool:
             try:
                 said = predictions.get(candidate.name)
-                if said is not None and y is not None:
+                if said is not None:
                     score(y, said, x)
+                    if candidate.name == champion and champion in serve:
+                        serve[champion](y, said, x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error, x, y)
+        self._count_lesson()
+
+    def _count_lesson(self) -> None:
         self.state.counts.learned += 1
+        if self._serve:
+            self._served.follow(self.state.counts.learned, lambda: self.champion)
 
     def _fail(self, candidate: Candidate, error: Exception, x: Features, y: Label | None = None) -> None:
         candidate.failed = f"{error_line(error)}; {what_was_given(x, y)}"
         self._bind()
+        if candidate.name == self._served.champion:
+            self._served.champion = self.champion
 
     def _id(self, key: str, time: int) -> str:
         return f"{self.use_case.name}/{key}/{to_text(time)}"
@@ -305,6 +348,7 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
     said = []
     kind = type(use_case)
     kept: dict[str, Candidate] = {}
+    scores = {name: candidate.scores for name, candidate in state.candidates.items()}
     for name in kind.candidates:
         fresh = Candidate.new(kind, name)
         old = state.candidates.get(name)
@@ -324,6 +368,9 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
         for name in new_ones & question.predictions.keys():
             del question.predictions[name]  # another model said so
     state.candidates = kept
+    if state.served is not None:
+        state.served = state.served.adopt(kind)
+    state.drifts = {n: d for n, d in (state.drifts or {}).items() if n in kept and kept[n].scores is scores.get(n)}
     new = Join.of(kind)
     state.join.horizon, state.join.remember, state.join.most = new.horizon, new.remember, new.most
     if not isinstance(state.profiles, OrderedDict):

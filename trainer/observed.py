@@ -10,8 +10,7 @@ from prometheus_client import Counter, Gauge
 from streaming import metrics
 from streaming.merge import Dead, Moment, Place
 from trainer.costs import Costs
-from trainer.drift import Drift
-from trainer.learner import Counts, Learner, as_numbers
+from trainer.learner import Learner, as_numbers
 from trainer.publisher import Publisher
 from trainer.registrar import Registrar
 from trainer.saver import Saver
@@ -31,31 +30,33 @@ _OF_A_SHARD = [
     for instrument in vars(metrics).values()
     if isinstance(instrument, Counter | Gauge) and instrument._labelnames[:2] == ("use_case", "shard")  # noqa: SLF001
 ]
+_NEVER = {"found": 0}
 
 
 @dataclass(frozen=True)
 class Read:
-    """How far the loop has read: next offsets, records behind by topic, when the newest one had come to Kafka."""
+    """How far the loop has read: next offsets, records behind by topic, since when the oldest has waited in Kafka."""
 
     offsets: Mapping[Place, int]
     lags: Mapping[str, int]
-    written_s: float
+    waiting_s: float | None
     training: bool
 
 
 class Observer:
     """The series of one shard. Counters count what happened here: a restart is no second harvest."""
 
-    def __init__(self, use_case: str, shard: str, counts: Counts) -> None:
-        """`counts` are those of the checkpoint: they are not counted again."""
+    def __init__(self, use_case: str, shard: str, learner: Learner) -> None:
+        """What the learner has from its checkpoint is not counted again."""
         self._labels = {"use_case": use_case, "shard": shard}
         self._before: dict[tuple[Any, ...], float] = {}
         self._champion: str | None = None
-        self._drifts: dict[str, Drift] = {}
         self.costs = Costs()
-        for name, value in as_numbers(counts).items():
+        for name, value in as_numbers(learner.state.counts).items():
             if name in _COUNTED:
                 self._before[_COUNTED[name], ()] = value
+        for candidate, drift in learner.drifts.items():
+            self._before[metrics.DRIFTS, (("candidate", candidate),)] = drift.found
 
     def begin(self, offsets: Mapping[Place, int]) -> None:
         """What comes before these offsets was read by others. Counters are there at once: a rise needs a zero."""
@@ -80,10 +81,10 @@ class Observer:
             self._count(metrics.CANDIDATE_SECONDS, self.costs.seconds.get(candidate, 0.0), candidate=candidate)
             self._count(metrics.CANDIDATE_TIMED, self.costs.calls.get(candidate, 0), candidate=candidate)
             self._score(candidate, values)
-        for name, one in learner.state.candidates.items():
-            drift = self._drifts.setdefault(name, Drift())
-            drift.look(one.scores)
-            self._count(metrics.DRIFTS, drift.found, candidate=name)
+            self._count(metrics.DRIFTS, facts["drift"].get(candidate, _NEVER)["found"], candidate=candidate)
+        for name, value in facts["served"].items():
+            of = {"metric": name.removeprefix("rolling_"), "window": _window(name)}
+            self._set(metrics.SERVED_METRIC, float("nan") if value is None else value, **of)
 
     def read(self, read: Read, now_s: float) -> None:
         """How far the loop has read."""
@@ -91,14 +92,16 @@ class Observer:
             self._count(metrics.CONSUMED, passed, topic=topic)
         for topic, behind in read.lags.items():
             self._set(metrics.LAG, behind, topic=topic)
-        waits = any(read.lags.values()) and read.written_s > 0
-        self._set(metrics.LAG_SECONDS, max(0.0, now_s - read.written_s) if waits else 0.0)
+        waited_s = 0.0 if read.waiting_s is None else now_s - read.waiting_s
+        self._set(metrics.LAG_SECONDS, max(0.0, waited_s))
         self._set(metrics.TRAINING, int(read.training))
 
     def saved(self, saver: Saver) -> None:
         """The checkpoints."""
         self._count(metrics.CHECKPOINTS, saver.stored)
         self._count(metrics.CHECKPOINT_FAILURES, saver.failures)
+        for candidate, size in saver.sizes.items():
+            self._set(metrics.CANDIDATE_BYTES, size, candidate=candidate)
         self._set(metrics.CHECKPOINT_REFUSED, saver.refused)
         if saver.stored:
             self._set(metrics.CHECKPOINT_TIME, saver.stored_time)
@@ -145,8 +148,7 @@ class Observer:
 
     def _score(self, candidate: str, values: Mapping[str, float | None]) -> None:
         for name, value in values.items():
-            window = "rolling" if name.startswith("rolling_") else "life"
-            of = {"candidate": candidate, "metric": name.removeprefix("rolling_"), "window": window}
+            of = {"candidate": candidate, "metric": name.removeprefix("rolling_"), "window": _window(name)}
             self._set(metrics.METRIC, float("nan") if value is None else value, **of)
 
     def _set(self, gauge: Gauge, value: float, **labels: str) -> None:
@@ -157,6 +159,10 @@ class Observer:
         key = counter, tuple(labels.items())
         counter.labels(**self._labels, **labels).inc(max(0.0, total - self._before.get(key, 0)))
         self._before[key] = total
+
+
+def _window(name: str) -> str:
+    return "rolling" if name.startswith("rolling_") else "life"
 
 
 def _by_topic(offsets: Mapping[Place, int]) -> dict[str, int]:

@@ -39,7 +39,7 @@ class Outputs:
         """Everything published carries the claim's epoch; `check_owner` raises `Fenced` when it is lost."""
         use_case, shard, epoch = learner.use_case.name, claim.shard, claim.epoch
         self._learner = learner
-        self.observer = Observer(use_case, shard, learner.state.counts)
+        self.observer = Observer(use_case, shard, learner)
         self._reporter = Reporter(producer, use_case, shard, epoch)
         self._publisher = Publisher(settings.kafka, store, producer, key, (use_case, shard, epoch))
         self._registrar: Registrar | None = None
@@ -56,10 +56,13 @@ class Outputs:
         """The compacted topics of the use case's own that are written here."""
         return [f"{use_case.name}.views"]
 
-    def look(self, offsets: Offsets, *, behind: bool) -> None:
-        """Go on with what is on its way; `behind`: there is much to learn before the present."""
+    def look(self, offsets: Offsets, *, behind: bool, written_s: float | None) -> None:
+        """Go on with what is on its way; `behind`: there is much to learn before the present.
+
+        `written_s`: when the newest record that was used had come to Kafka.
+        """
         learner = self._learner
-        progress = Progress(learner.state.counts.learned, self._clock(), offsets)
+        progress = Progress(learner.state.counts.learned, self._clock(), offsets, written_s)
         self._publisher.look(progress, self._champion, behind=behind)
         if self._views is not None:
             self._views.touch(learner.take_touched())
@@ -74,6 +77,7 @@ class Outputs:
         if self._registrar is not None:
             self._registrar.offer(self._registry_facts(checkpointed))
         newest = self._publisher.newest
+        self._learner.look_for_drift()
         told = learner_facts(self._learner)
         self.observer.learned(self._learner, told)
         self.observer.published(self._publisher, self._registrar, self._views.waiting if self._views else 0)

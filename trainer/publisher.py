@@ -39,6 +39,8 @@ class Progress:
     clock: str | None
     """Event time, ISO 8601."""
     offsets: Offsets
+    written_s: float | None = None
+    """When the newest record that was used had come to Kafka, seconds since 1970."""
 
 
 class Publisher:
@@ -103,6 +105,7 @@ class Publisher:
             value=values[metric],
             rolling=values[f"rolling_{metric}"],
             time=datetime.now(UTC).isoformat(),
+            written=progress.written_s,
         )
 
     def _begin(self, pointer: Pointer, model: Any) -> None:

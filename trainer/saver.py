@@ -1,9 +1,11 @@
 """Checkpoints that do not stop learning: a forked child pickles, a thread uploads, the loop only looks in."""
 
+import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -15,6 +17,7 @@ from trainer.fork import Dump, Failed
 log = structlog.get_logger()
 
 Offsets = dict[Place, int]
+_WEIGH_EVERY_S = 60.0
 SHARE = 10
 """Checkpoints take at most a tenth of a core, snapshots another."""
 
@@ -36,6 +39,30 @@ class _Draft:
     started: float
     dump: Dump
     sealed: bytes = b""
+
+
+def weigh(candidates: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes of each one's pickle; nothing of it is kept.
+
+    >>> weigh({"a": b"x" * 1000})
+    {'a': 1018}
+    """
+    sizes = {}
+    for name, model in candidates.items():
+        scale = _Scale()
+        pickle.Pickler(scale, 5).dump(model)
+        sizes[name] = scale.total
+    return sizes
+
+
+class _Scale:
+    """A file that only counts."""
+
+    total = 0
+
+    def write(self, data: bytes) -> int:
+        self.total += len(data)
+        return len(data)
 
 
 class Saver:
@@ -71,6 +98,9 @@ class Saver:
         """From its fork to the stored object."""
         self.pause_s = 0.0
         self.size = 0
+        self.sizes: dict[str, int] = {}
+        """Bytes of each candidate's pickle, as they were last measured."""
+        self._weigh_next = 0.0
 
     @property
     def refused(self) -> int:
@@ -90,10 +120,18 @@ class Saver:
         """Raise `Fenced` when another trainer has claimed."""
         self._checkpoints.check_owner()
 
-    def start(self, dump: Callable[[], bytes], offsets: Offsets, learned: int) -> None:
-        """Fork a child that writes what `dump` gives; the caller goes on at once."""
-        seal = self._checkpoints.sealer({"offsets": by_topic(offsets)})
-        child = Dump(lambda: seal(dump()), self._deadline_s)
+    def start(
+        self, dump: Callable[[], bytes], offsets: Offsets, learned: int, models: Mapping[str, Any] | None = None
+    ) -> None:
+        """Fork a child that writes what `dump` gives, and now and then weighs `models`; the caller goes on."""
+        facts: dict[str, Any] = {"offsets": by_topic(offsets)}
+        seal, measured = self._checkpoints.sealer(facts), self._to_measure(models or {})
+
+        def make() -> bytes:
+            facts["sizes"] = weigh(measured)
+            return seal(dump())
+
+        child = Dump(make, self._deadline_s)
         self.pause_s = child.pause_s
         self._draft = _Draft(offsets, learned, time.monotonic(), child)
 
@@ -128,6 +166,13 @@ class Saver:
             self._draft.dump.stop()
         self._uploader.shutdown(wait=True, cancel_futures=True)
 
+    def _to_measure(self, models: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All of them once a minute: the largest take as long again as the checkpoint itself."""
+        if time.monotonic() < self._weigh_next:
+            return {}
+        self._weigh_next = time.monotonic() + _WEIGH_EVERY_S
+        return models
+
     def _look_at_child(self, draft: _Draft) -> None:
         try:
             sealed = draft.dump.result()
@@ -139,6 +184,7 @@ class Saver:
             return
         if sealed is not None:
             draft.sealed, self.size = sealed, len(sealed)
+            self.sizes = self._checkpoints.facts(sealed)["sizes"] or self.sizes
             self._upload = self._uploader.submit(self._put, sealed)
 
     def _put(self, sealed: bytes) -> None:

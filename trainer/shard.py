@@ -86,7 +86,9 @@ class Shard:
         behind = not self._paused and self._learn()
         if not behind:
             behind = self.reading.source.poll(wait_s) == FETCH
-        self._outputs.look(self.reading.merge.offsets, behind=behind)
+        offsets, arrivals = self.reading.merge.offsets, self.reading.source.arrivals
+        arrivals.used(offsets)
+        self._outputs.look(offsets, behind=behind, written_s=arrivals.used_s)
         if self._outputs.report_due():
             self._report()
         self._save()
@@ -150,7 +152,8 @@ class Shard:
             with contextlib.suppress(Exception):  # a hint for lag monitors: never worth a word
                 self.reading.source.commit(saver.saved_offsets)
         if saver.due() and offsets != saver.saved_offsets:
-            saver.start(self._dump, offsets, self.learner.state.counts.learned)
+            models = {name: one.model for name, one in self.learner.state.candidates.items()}
+            saver.start(self._dump, offsets, self.learner.state.counts.learned, models)
 
     def _follow_switch(self, *, training: bool) -> None:
         if self._paused == (not training):
@@ -174,7 +177,8 @@ class Shard:
         self._times = True
         source = self.reading.source
         lags = source.lags()
-        self._observer.read(Read(self.reading.merge.offsets, lags, source.written_s, not self._paused), time.time())
+        waiting_s = source.arrivals.waiting_s
+        self._observer.read(Read(self.reading.merge.offsets, lags, waiting_s, not self._paused), time.time())
         self._observer.saved(self._saver)
         self._outputs.report(self._facts(sum(lags.values())), self._saver.saved_learned)
 

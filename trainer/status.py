@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from streaming.codec import to_text
 from streaming.scoring import metric_name
 from streaming.topics import STATUS
+from trainer.drift import Drift
 from trainer.learner import Learner, as_numbers
 
 _EVERY_S = 1.0
@@ -25,10 +26,17 @@ def learner_facts(learner: Learner) -> dict[str, Any]:
         "metric": metric_name(kind.metric()),
         "bigger_is_better": bool(kind.metric().bigger_is_better),
         "candidates": {name: c.scores.values() for name, c in state.candidates.items()},
+        "served": learner.served,
+        "drift": {name: drift_facts(drift) for name, drift in learner.drifts.items()},
         "failed": {name: c.failed for name, c in state.candidates.items() if c.failed},
         "recent": list(learner.recent),
         "event_time": to_text(learner.clock) if state.counts.events else None,
     }
+
+
+def drift_facts(drift: Drift) -> dict[str, Any]:
+    """How often a candidate began to err more, and the event time of the last time."""
+    return {"found": drift.found, "last": None if drift.found_at is None else to_text(drift.found_at)}
 
 
 class Reporter:

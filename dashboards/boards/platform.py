@@ -38,7 +38,10 @@ PLATFORM = Board(
             Panel("Free disk", "percentunit", {"{{instance}} {{mountpoint}}": 'node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay|squashfs"}'}, "Of each file system.", width=6, steps=()),
             Panel("CPU", "percentunit", {"{{instance}}": '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$__rate_interval]))'}, "Share of all cores.", width=6, steps=((0.9, "red"),)),
             Panel("Clock", "s", {"{{instance}}": "abs(node_timex_offset_seconds)"}, "How wrong the machine's clock is.", width=6, steps=((0.5, "red"),)),
-            Panel("Certificates", "s", {"{{instance}}": "probe_ssl_earliest_cert_expiry - time()"}, "How long each is still valid.", width=6),
+            Panel("Certificates and keys", "s",
+                  {"valid for, {{instance}}": "probe_ssl_earliest_cert_expiry - time()",
+                   "age of the key of {{instance}}": 'time() - (headrace_signing_key_time_seconds{job="headrace-trainer"} > 0)'},
+                  "How long each certificate is still valid, and how old the signing key is where it is a file.", width=6),
         ],
     },
 )  # fmt: skip

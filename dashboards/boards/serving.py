@@ -34,7 +34,11 @@ SERVING = Board(
             Panel("Snapshots refused", "short", {"{{use_case}} {{reason}}": f"sum by (use_case, reason) (increase(headrace_snapshot_refused_total{{{_CASE}}}[15m]))"}, width=6, steps=((1.0, "red"),)),
             Panel("Time to load", "s", {"{{use_case}}": f"histogram_quantile(0.99, sum by (use_case, le) (rate(headrace_snapshot_load_seconds_bucket{{{_CASE}}}[5m])))"}, width=6),
             Panel("From trainer to serving", "s", {"{{use_case}}": f"histogram_quantile(0.99, sum by (use_case, le) (rate(headrace_snapshot_delay_seconds_bucket{{{_CASE}}}[5m])))"}, width=6, steps=((1.0, "orange"),)),
-            Panel("Silence of the trainer", "s", {"{{use_case}}/{{shard}}": f"headrace_trainer_silent_seconds{{{_CASE}}}"}, width=24, steps=((10.0, "orange"), (30.0, "red"))),
+            Panel("From event to serving", "s",
+                  {"half {{use_case}}": f"histogram_quantile(0.5, sum by (use_case, le) (rate(headrace_event_served_seconds_bucket{{{_CASE}}}[5m])))",
+                   "slowest hundredth {{use_case}}": f"histogram_quantile(0.99, sum by (use_case, le) (rate(headrace_event_served_seconds_bucket{{{_CASE}}}[5m])))"},
+                  width=12, steps=((1.0, "orange"), (10.0, "red"))),
+            Panel("Silence of the trainer", "s", {"{{use_case}}/{{shard}}": f"headrace_trainer_silent_seconds{{{_CASE}}}"}, width=12, steps=((10.0, "orange"), (30.0, "red"))),
         ],
         "Features": [
             Panel("Look-ups", "cps", {"{{use_case}} {{result}}": f"sum by (use_case, result) (rate(headrace_view_lookups_total{{{_CASE}}}[$__rate_interval]))"}, width=12),

@@ -12,7 +12,7 @@ from serving.records import Records, seconds_between
 from serving.reply import reply
 from serving.state import State
 from streaming.control import is_recent
-from streaming.scoring import metric_name, metric_names
+from streaming.scoring import both_names, metric_name, metric_names
 from streaming.usecase import UseCase
 
 _COUNTS = ("learned", "events", "questions", "answers", "pending", "expired", "late", "duplicates", "dead")
@@ -69,6 +69,8 @@ def learning_facts(records: Records, use_case: UseCase) -> dict[str, Any]:
         "metric": names[0],
         "champion": status.get("champion"),
         "candidates": status.get("candidates") or dict.fromkeys(type(use_case).candidates, nothing),
+        "served": status.get("served") or dict.fromkeys(both_names(type(use_case).metric())),
+        "drift": status.get("drift") or {},
         "failed": status.get("failed") or {},
         "lag": status.get("lag"),
         "event_time": status.get("event_time"),

@@ -79,8 +79,23 @@ def test_metrics_are_what_the_trainer_said(api):
     assert facts["age_seconds"] < 5
 
 
+def test_metrics_tell_what_was_served_and_the_last_drift(api):
+    """As the trainer said; of several shards together."""
+    for shard, (value, found, last) in enumerate([(0.4, 2, "2026-01-02T00:00:00Z"), (0.8, 1, None)]):
+        drift = {"logistic": {"found": found, "last": last}}
+        said = status(answers=10, candidates={}, served={"LogLoss": value, "rolling_LogLoss": None}, drift=drift)
+        api.records.take(STATUS, f"heating/{shard}", said)
+        facts = api.client.get("/v1/heating/metrics").json()
+        if shard == 0:
+            assert facts["served"] == {"LogLoss": 0.4, "rolling_LogLoss": None}
+            assert facts["drift"] == drift
+    assert facts["served"] == {"LogLoss": pytest.approx(0.6), "rolling_LogLoss": None}
+    assert facts["drift"] == {"logistic": {"found": 3, "last": "2026-01-02T00:00:00Z"}}
+
+
 def test_metrics_of_what_never_learned_are_null(api):
     """Every candidate is there all the same."""
+    assert api.client.get("/v1/heating/metrics").json()["served"] == {"LogLoss": None, "rolling_LogLoss": None}
     facts = api.client.get("/v1/heating/metrics").json()
     assert (facts["learned"], facts["state"]) == (0, "never started")
     assert facts["candidates"]["logistic"]["rolling_Accuracy"] is None

@@ -1,6 +1,8 @@
 """Loading, refusing and swapping snapshots."""
 
 import threading
+import time
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -70,6 +72,24 @@ def test_the_newest_snapshot_is_served(bench):
     bench.loader.look()
     assert bench.served == "1-2"
     assert len(bench.reads) == 1
+
+
+def test_a_swap_tells_how_old_the_newest_event_is_that_the_model_knows(bench):
+    """From its time in Kafka; a snapshot that does not tell it is left out."""
+
+    def seen(end):
+        return REGISTRY.get_sample_value(f"headrace_event_served_seconds_{end}", {"use_case": "heating"})
+
+    count, total = seen("count"), seen("sum")
+    bench.publish(1, 1)
+    bench.loader.look()
+    assert seen("count") == count
+    one = replace(pointer(epoch=1, n=2), written=time.time() - 100)
+    bench.store.objects[one.object] = seal_model(one, learned(), KEY)
+    bench.point(1, 2)
+    bench.loader.look()
+    assert seen("count") == count + 1
+    assert 100 <= seen("sum") - total < 160
 
 
 def test_a_zombie_is_ignored(bench):

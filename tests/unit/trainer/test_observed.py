@@ -1,5 +1,7 @@
 """What a trainer shows to Prometheus."""
 
+import math
+
 import pytest
 from prometheus_client import REGISTRY
 from river import dummy, linear_model, metrics
@@ -8,6 +10,7 @@ from typing_extensions import TypedDict
 from streaming.merge import Dead, Moment, Place, Record
 from streaming.topics import Topic
 from streaming.usecase import Answer, Question, UseCase, on
+from trainer.drift import Drift
 from trainer.learner import Counts, Learner
 from trainer.observed import Observer, Read
 from trainer.status import learner_facts
@@ -61,7 +64,7 @@ def learner():
 @pytest.fixture
 def observer(learner):
     """Of that learner."""
-    made = Observer("observed", "0", learner.state.counts)
+    made = Observer("observed", "0", learner)
     yield made
     made.close()
 
@@ -69,7 +72,7 @@ def observer(learner):
 def test_counters_count_what_happened_here(learner):
     """What a checkpoint brought along was counted by the process that learned it."""
     learner.state.counts = Counts(events=1_000, learned=400)
-    observer = Observer("observed", "0", learner.state.counts)
+    observer = Observer("observed", "0", learner)
     learner.process(moment(1, ("a", None), ("b", None)))
     learner.process(moment(3, ("a", True)))
     for _ in range(2):  # a second look at the same numbers adds nothing
@@ -92,7 +95,7 @@ def test_consumed_records_are_those_after_the_first_offsets(observer):
 
 def test_with_nothing_behind_there_is_no_lag_in_seconds(observer):
     """However long ago the last record came."""
-    observer.read(Read({}, {"said": 0}, 100.0, training=False), 9_999.0)
+    observer.read(Read({}, {"said": 0}, None, training=False), 9_999.0)
     assert (value("headrace_lag_seconds"), value("headrace_training_enabled")) == (0.0, 0)
 
 
@@ -111,6 +114,26 @@ def test_metrics_of_candidates_and_the_champion(learner, observer):
     assert value("headrace_champion_changes_total") == 0
     observer.learned(learner, facts | {"champion": "logistic"})
     assert value("headrace_champion_changes_total") == 1
+
+
+def test_what_was_served_has_its_metric(learner, observer):
+    """Over both windows."""
+    facts = learner_facts(learner) | {"served": {"Accuracy": 0.75, "rolling_Accuracy": None}}
+    observer.learned(learner, facts)
+    assert value("headrace_served_metric", metric="Accuracy", window="life") == 0.75
+    assert math.isnan(value("headrace_served_metric", metric="Accuracy", window="rolling"))
+
+
+def test_drifts_of_the_checkpoint_are_not_counted_again(learner):
+    """And a candidate that was not looked at yet has a zero: a rise needs one."""
+    learner.drifts["prior"] = Drift()
+    learner.drifts["prior"].found = 3
+    observer = Observer("observed", "0", learner)
+    learner.drifts["prior"].found = 4
+    observer.learned(learner, learner_facts(learner))
+    assert value("headrace_drifts_total", candidate="prior") == 1
+    assert value("headrace_drifts_total", candidate="logistic") == 0
+    observer.close()
 
 
 def test_counters_are_there_before_anything_happens(observer):
