@@ -2,7 +2,6 @@
 
 import pickle
 import random
-from typing import Any
 
 import pytest
 from river import base, metrics
@@ -34,7 +33,7 @@ class Always(base.Classifier):
     def learn_one(self, x, y) -> None:
         """Nothing."""
 
-    def predict_proba_one(self, x):
+    def predict_proba_one(self, x, **kwargs):
         return {self.label: 1.0}
 
 
@@ -42,7 +41,7 @@ class Turning(UseCase):
     """Each of two candidates is right for a while."""
 
     topics = (SAID,)
-    metric: Any = metrics.Accuracy
+    metric = metrics.Accuracy
     window = 200
     candidates = {"yes": lambda: Always(True), "no": lambda: Always(False)}
 
@@ -72,6 +71,11 @@ def question_and_answer(learner: Learner, number: int, y: bool, asked_before: in
         learner.process(moment(10 * number + 2, str(answered), y))
 
 
+def champion(learner: Learner) -> str | None:
+    assert learner.state.served is not None
+    return learner.state.served.champion
+
+
 @pytest.mark.parametrize("asked_before", [0, 150])
 def test_each_prediction_counts_for_whoever_was_champion_when_it_was_asked(asked_before):
     """Worked out beside it, from what was champion at each question."""
@@ -79,7 +83,7 @@ def test_each_prediction_counts_for_whoever_was_champion_when_it_was_asked(asked
     champions: list[str | None] = []
     expected = metrics.Accuracy()
     for number in range(2_000):
-        champions.append(learner.state.served and learner.state.served.champion)
+        champions.append(champion(learner))
         y = dice.random() < (0.9 if number < 1_000 else 0.1)
         question_and_answer(learner, number, y, asked_before)
         answered = number - asked_before
@@ -97,8 +101,7 @@ def test_the_champion_that_is_served_is_the_learners_within_a_hundred_lessons():
     learner = Learner(Turning())
     for number in range(1_000):
         question_and_answer(learner, number, number < 500)
-    assert learner.state.served is not None
-    assert learner.state.served.champion == learner.champion == "no"
+    assert champion(learner) == learner.champion == "no"
 
 
 def test_one_candidate_alone_is_what_was_served():
@@ -134,7 +137,7 @@ def test_another_metric_begins_anew_and_a_champion_that_went_serves_no_more():
     """As the candidates' own metrics."""
 
     class Other(Turning):
-        metric = metrics.F1
+        metric = metrics.F1  # type: ignore[assignment]
 
     learner = Learner(Turning())
     for number in range(50):
