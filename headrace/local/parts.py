@@ -18,7 +18,7 @@ from headrace.local.s3 import LocalS3
 from headrace.local.valkey import PORT as VALKEY_PORT
 from headrace.local.valkey import LocalValkey, find_valkey
 from headrace.status import Heard
-from streaming.errors import WrongUsage
+from streaming.errors import HeadraceError, WrongUsage
 from streaming.kafka import wait_for_kafka
 from streaming.settings import Kafka, Settings
 from streaming.signing import signing_key
@@ -295,12 +295,20 @@ class PrometheusPart(Part):
         if "api" in stack.addresses:
             targets["api"] = stack.addresses["api"]
         self._server = LocalPrometheus(stack.home, program, port, configuration(targets))
-        stack.supervisor.start([self._server.child])
+        stack.supervisor.start([self._server.child], needed=False)
         stack.addresses[self.name] = self._server.url
 
-    def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # the server is its own
-        """It is ready."""
-        return self._server is None or self._server.answers()
+    def answers(self, stack: Stack) -> bool:
+        """It is ready, still reads what it kept, or was left alone: nothing else stands on it."""
+        if self._server is None:
+            return True
+        if stack.supervisor.left_alone(self._server.child):
+            stack.addresses.pop(self.name, None)
+            return True
+        try:
+            return self._server.answers()
+        except HeadraceError:
+            return self._server.child.alive
 
 
 def other_state(stack: Stack) -> str | None:

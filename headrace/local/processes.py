@@ -175,7 +175,9 @@ class Restarts:
 class _Watched:
     child: Child
     restarts: Restarts
+    needed: bool
     due: float | None = None
+    left_alone: bool = False
 
 
 class Supervisor:
@@ -186,31 +188,36 @@ class Supervisor:
         self._clock = clock
         self._groups: list[list[_Watched]] = []
 
-    def start(self, children: Iterable[Child]) -> None:
-        """Start a group: its members stop together, before the groups that were started earlier."""
+    def start(self, children: Iterable[Child], *, needed: bool = True) -> None:
+        """Start a group: its members stop together, before the groups that were started earlier.
+
+        What is not `needed` is left alone when it dies again and again.
+        """
         group: list[_Watched] = []
         self._groups.append(group)
         for child in children:
-            group.append(_Watched(child, Restarts()))
+            group.append(_Watched(child, Restarts(), needed))
             child.start()
 
     def check(self) -> list[str]:
         """Start again what has died and is due; what was noticed, in sentences.
 
-        An error names the child that dies again and again.
+        An error names the child that dies again and again, when it is needed.
         """
         now, noticed = self._clock(), []
         for watched in self._all():
-            if watched.child.alive:
+            if watched.child.alive or watched.left_alone:
                 continue
             if watched.due is None:
-                pause = self._pause(watched, now)
-                watched.due = now + pause
-                noticed.append(f"{_ended(watched.child)}; it is started again in {pause:g} s")
-            if now >= watched.due:
+                noticed.append(self._plan(watched, now))
+            if watched.due is not None and now >= watched.due:
                 watched.due = None
                 watched.child.start()
         return noticed
+
+    def left_alone(self, child: Child) -> bool:
+        """Whether it died so often that it is not started again."""
+        return any(watched.left_alone for watched in self._all() if watched.child is child)
 
     def states(self) -> dict[str, str]:
         """Every child's state in words, by name."""
@@ -222,12 +229,17 @@ class Supervisor:
             stop((watched.child for watched in self._groups[-1]), limit_s)
             self._groups.pop()
 
-    def _pause(self, watched: _Watched, now: float) -> float:
-        pause, child = watched.restarts.pause_s(now), watched.child
-        if pause is None:
-            limit = f"{watched.restarts.limit} times within {watched.restarts.window_s:.0f} s"
-            raise HeadraceError(f"{_ended(child)}; it was started again {limit} before, so everything stops")
-        return pause
+    def _plan(self, watched: _Watched, now: float) -> str:
+        """Set when it is to be started again, if it is; in words."""
+        pause, ended = watched.restarts.pause_s(now), _ended(watched.child)
+        if pause is not None:
+            watched.due = now + pause
+            return f"{ended}; it is started again in {pause:g} s"
+        often = f"{watched.restarts.limit} times within {watched.restarts.window_s:.0f} s before"
+        if watched.needed:
+            raise HeadraceError(f"{ended}; it was started again {often}, so everything stops")
+        watched.left_alone = True
+        return f"{ended}; it was started again {often}, so it is left alone: the others run on"
 
     def _all(self) -> list[_Watched]:
         return [watched for group in self._groups for watched in group]

@@ -188,6 +188,23 @@ def test_what_dies_again_and_again_stops_everything(child):
         until_it_is_given_up()
 
 
+def test_what_is_not_needed_is_left_alone_instead(child):
+    """Said once."""
+    clock, one = Clock(), child(["/bin/sh", "-c", "echo ERROR no use; exit 7"])
+    supervisor = Supervisor(clock)
+    supervisor.start([one], needed=False)
+    noticed: list[str] = []
+    while not supervisor.left_alone(one):
+        assert one.wait(30)
+        noticed += supervisor.check()
+        clock.now += 4
+    assert len(noticed) == 6
+    assert noticed[-1].endswith(
+        "it was started again 5 times within 60 s before, so it is left alone: the others run on"
+    )
+    assert supervisor.check() == []
+
+
 def test_groups_stop_in_the_reverse_order(child, tmp_path):
     script = "trap 'echo {0} >> {1}; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
     order = tmp_path / "order"

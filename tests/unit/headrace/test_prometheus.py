@@ -1,6 +1,8 @@
 """Prometheus beside the local stack."""
 
+import itertools
 import json
+import os
 import shutil
 
 import pytest
@@ -62,6 +64,27 @@ def test_without_prometheus_another_way_is_named(stack, said, monkeypatch):
     assert part.answers(stack)
     assert "headrace watch" in said[-1]
     assert "prometheus" not in stack.addresses
+
+
+def test_a_prometheus_that_cannot_run_holds_nothing_up(stack, said, monkeypatch, tmp_path):
+    """It is tried again, then left alone, and not shown."""
+    broken = tmp_path / "bin" / "prometheus"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho ERROR no room; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(broken.parent), prepend=os.pathsep)
+    seconds = itertools.count(step=4)
+    stack.supervisor = Supervisor(lambda: next(seconds))
+    part = PrometheusPart()
+    part.start(stack)
+    assert stack.addresses["prometheus"]
+    assert not part.answers(stack)
+    while not part.answers(stack):
+        assert part._server
+        assert part._server.child.wait(30)
+        said += stack.supervisor.check()
+    assert "prometheus" not in stack.addresses
+    assert "left alone" in said[-1]
 
 
 def test_a_real_prometheus_takes_the_rules_of_the_project(tmp_path):
