@@ -46,11 +46,16 @@ def main(address: str) -> None:
     for name, titles in SHOWN.items():
         for title in titles:
             panel = next(panel for panel in BOARDS[name].panels if panel.title == title)
-            file = FOLDER / f"{name}-{re.sub('[^a-z]+', '-', title.lower()).strip('-')}.svg"
+            file = picture(name, title)
             # Letters stay letters, names are the same each time, no more points than are seen.
             with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "headrace", "path.simplify_threshold": 0.5}):
                 draw(panel, series(panel, address, now - _SPAN_S, now), file)
             print(file)  # noqa: T201  # what the command is for
+
+
+def picture(board: str, title: str) -> Path:
+    """The file of a panel's picture."""
+    return FOLDER / f"{board}-{re.sub('[^a-z]+', '-', title.lower()).strip('-')}.svg"
 
 
 def series(panel: Panel, address: str, start: float, end: float) -> dict[str, list[tuple[float, float]]]:
