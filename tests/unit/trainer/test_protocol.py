@@ -308,9 +308,7 @@ class Protocol(RuleBasedStateMachine):
             owner.fenced = True
         else:
             assert not owner.fenced
-            self.stored |= {
-                number
-            } - self.spoiled  # it may have come to the store with an earlier try, and been spoiled
+            self.stored |= {number} - self.spoiled  # an earlier try may have stored it, before it was spoiled
             assert number > max(self.claims - self.too_late)
             kept = [
                 n for n, header in self._objects() if header["kind"] == "checkpoint" and header["epoch"] == owner.epoch
