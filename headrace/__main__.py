@@ -34,7 +34,15 @@ def _fix_hash_seed() -> None:
 
 
 def _say(error: HeadraceError, code: int) -> int:
-    sys.stderr.write(f"headrace: {error}\n")
+    """One sentence on stderr; where log lines are JSON, as one of them."""
+    import structlog
+
+    from streaming import logs
+
+    if logs.are_json():
+        structlog.get_logger().error("ends", reason=str(error), exit_code=code)
+    else:
+        sys.stderr.write(f"headrace: {error}\n")
     return code
 
 

@@ -36,6 +36,7 @@ class Follower:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{topics[0]}", daemon=True)
         self._caught_up = caught_up
+        self._away = False
 
     @property
     def ready(self) -> bool:
@@ -52,17 +53,15 @@ class Follower:
         self._thread.join(within_s)
 
     def _run(self) -> None:
-        said = False
         while not self._stop.is_set():
             try:
                 self._follow()
             except (KafkaException, HeadraceError) as error:
-                if not said:
-                    log.warning("Kafka cannot be followed, tried again each second", reason=_reason(error))
-                said = True
+                if not self._away:
+                    what = "Kafka cannot be followed, tried again each second"
+                    log.warning(what, topics=list(self._topics), reason=_reason(error))
+                self._away = True
                 self._stop.wait(_AGAIN_S)
-            else:
-                said = False
 
     def _follow(self) -> None:
         """From the beginning until told to stop, or until a topic is gone (it may be made again)."""
@@ -81,6 +80,9 @@ class Follower:
             found = consumer.list_topics(timeout=_ANSWER_S).topics
             places = [(name, partition) for name in self._topics for partition in found[name].partitions]
             consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+            if self._away:
+                log.info("Kafka is followed again", topics=list(self._topics))
+            self._away = False
             self._read(consumer, set(places))
         finally:
             consumer.close()

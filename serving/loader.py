@@ -119,10 +119,13 @@ class Loader:
             started = time.thread_time()  # what others cannot use meanwhile; waiting for the store costs nobody
             try:
                 self.look()
+                if away:
+                    log.info("the store is read again", use_case=self._use_case.name)
                 away = False
             except Unavailable as error:
                 if not away:
-                    log.warning("the store cannot be read, tried again each second", reason=str(error))
+                    what = "the store cannot be read, tried again each second"
+                    log.warning(what, use_case=self._use_case.name, reason=str(error))
                 away = True
                 self._hurry.wait(_AGAIN_S)
                 self._wake.set()
@@ -157,7 +160,7 @@ class Loader:
             return self._refuse(choice, error)
         if choice.pinned is not None:
             model = replace(model, pinned=choice.pinned)
-        first = (name, choice.shard) not in self._models
+        before = self._models.get((name, choice.shard))
         self._models[name, choice.shard] = model
         metrics.SNAPSHOT_SWAPS.labels(name).inc()
         if choice.pinned is None:
@@ -166,7 +169,7 @@ class Loader:
             if written_s is not None:
                 metrics.EVENT_SERVED.labels(name).observe(max(0.0, now - written_s))
         metrics.SNAPSHOT_LOAD_SECONDS.labels(name).observe(time.monotonic() - started)
-        if first or choice.pinned is not None:
+        if before is None or before.pinned != choice.pinned:
             facts = {"snapshot": model.pointer.snapshot, "learned": model.pointer.learned, "pinned": choice.pinned}
             log.info("serving", use_case=name, candidate=model.pointer.candidate, **facts)
         return None
@@ -177,7 +180,7 @@ class Loader:
             return None
         self._refused[choice.object] = error.reason
         metrics.SNAPSHOT_REFUSED.labels(self._use_case.name, error.reason).inc()
-        log.warning("a snapshot is refused", use_case=self._use_case.name, reason=str(error))
+        log.warning("a snapshot is refused: what is served stays", use_case=self._use_case.name, reason=str(error))
         return error.reason
 
     def _warm(self, model: Model) -> None:

@@ -50,7 +50,9 @@ class Requests:
         try:
             await self._app(scope, receive, note)
         except Exception:
-            log.exception("a request failed: it is answered with 500", method=scope["method"], path=scope["path"])
+            use_case = scope.get("path_params", {}).get("use_case")
+            what = "a request failed: it is answered with 500"
+            log.exception(what, use_case=use_case, method=scope["method"], path=scope["path"])
             raise
         finally:
             structlog.contextvars.reset_contextvars(**tokens)

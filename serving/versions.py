@@ -76,6 +76,8 @@ class Versions:
         while not self._stop.wait(_EVERY_S):
             try:
                 self._refresh()
+                if away:
+                    log.info("MLflow answers again")
                 away = False
             except Exception as error:  # noqa: BLE001  # as above; the map stays as it is
                 if not away:

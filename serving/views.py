@@ -6,11 +6,14 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 import redis.asyncio
+import structlog
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from streaming.errors import Unavailable
+
+log = structlog.get_logger()
 
 _TIMEOUT_S = 0.25
 
@@ -81,6 +84,7 @@ class RedisViews:
 
         A connection that the server has closed meanwhile is made anew at once; one that hangs is not waited for twice.
         """
+        self._away = False
         once = Retry(NoBackoff(), 1, supported_errors=(redis.exceptions.ConnectionError,))
         self._client = redis.asyncio.Redis.from_url(
             url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=once
@@ -92,7 +96,14 @@ class RedisViews:
         try:
             found = [await self._client.get(names[0])] if len(names) == 1 else await self._client.mget(names)
         except (RedisError, OSError) as error:
+            if not self._away:
+                what = "Redis does not answer: requests by key alone are refused"
+                log.warning(what, use_case=use_case, reason=str(error))
+            self._away = True
             raise Unavailable(f"Redis does not answer ({error})") from None
+        if self._away:
+            log.info("Redis answers again", use_case=use_case)
+        self._away = False
         return [None if value is None else decode(value) for value in found]
 
     async def close(self) -> None:

@@ -166,7 +166,8 @@ class Archiver:
             self._sinks[place.topic].next[place.partition] = offset
             last = archived[place]
             if last is not None and offset > last + 1:
-                log.warning("records are lost to the archive", place=place, first=last + 1, last=offset - 1)
+                where = place._asdict()
+                log.warning("records are lost to the archive", **where, first=last + 1, last=offset - 1)
         self._group.read(offsets)
         self._held = set()
         log.info("archiving", partitions={name: sink.partitions for name, sink in self._sinks.items()})

@@ -1,12 +1,44 @@
 """What librdkafka tells of itself every few seconds, as far as it helps: brokers, round trips, what waits, errors."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
+import structlog
 
 from streaming import metrics
 
+log = structlog.get_logger()
+
 _EVERY_MS = 5_000
+
+
+_SPOKEN = "reader", "follower"
+"""Clients that fetch all the time, so that a broker which is there is connected."""
+
+
+class Contact:
+    """Whether any broker is connected; each change is said once. The archive tells it by itself."""
+
+    def __init__(self) -> None:
+        """Not yet: that a start does not succeed is told elsewhere."""
+        self._up: bool | None = None
+
+    def look(self, brokers_up: int) -> None:
+        """So many are connected now."""
+        if self._up and not brokers_up:
+            log.warning("Kafka is away: tried again all the time, nothing is lost")
+            self._up = False
+        elif brokers_up:
+            if self._up is False:
+                log.info("Kafka is there again")
+            self._up = True
+
+
+@cache
+def _contact(_client: str) -> Contact:
+    """One for all of a process that have this name: what they all lose is said once."""
+    return Contact()
 
 
 class Facts(NamedTuple):
@@ -20,11 +52,13 @@ class Facts(NamedTuple):
 
 def statistics(client: str) -> dict[str, Any]:
     """The settings that show a client under this name; it is told while the client polls."""
-    before = 0
+    before, contact = 0, _contact(client) if client in _SPOKEN else None
 
     def observe(told: str) -> None:
         nonlocal before
         facts = read(told)
+        if contact is not None:
+            contact.look(facts.brokers_up)
         metrics.KAFKA_BROKERS.labels(client).set(facts.brokers_up)
         metrics.KAFKA_SECONDS.labels(client).set(facts.request_s)
         metrics.KAFKA_QUEUED.labels(client).set(facts.queued)

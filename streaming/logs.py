@@ -33,6 +33,11 @@ def set_up_logs(form: Form = "text", **context: str) -> None:
     _adopt(common, last)
 
 
+def are_json() -> bool:
+    """Whether lines for a collector are written, so that nothing else may stand between them."""
+    return any(isinstance(one, structlog.processors.JSONRenderer) for one in structlog.get_config()["processors"])
+
+
 def _text() -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
 

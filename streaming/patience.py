@@ -38,7 +38,7 @@ class Patience:
         self._next = now + self._pause_s
         if not self._said and now - self._since >= _SILENT_S:
             self._said = True
-            log.warning(str(reason), waiting="until it answers", **self._about)
+            log.warning("a server is away, tried again", reason=str(reason), waiting="until it answers", **self._about)
 
     def succeeded(self) -> None:
         """Note that all is well."""

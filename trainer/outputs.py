@@ -11,6 +11,7 @@ from streaming.settings import Settings
 from streaming.store import Store
 from streaming.usecase import UseCase
 from trainer.candidates import Candidate
+from trainer.changes import Changes
 from trainer.learner import Learner
 from trainer.observed import Observer
 from trainer.publisher import Progress, Publisher
@@ -40,6 +41,7 @@ class Outputs:
         use_case, shard, epoch = learner.use_case.name, claim.shard, claim.epoch
         self._learner = learner
         self.observer = Observer(use_case, shard, learner)
+        self.changes = Changes(learner)
         self._reporter = Reporter(producer, use_case, shard, epoch)
         self._publisher = Publisher(settings.kafka, store, producer, key, (use_case, shard, epoch))
         self._registrar: Registrar | None = None
@@ -79,6 +81,7 @@ class Outputs:
         newest = self._publisher.newest
         self._learner.look_for_drift()
         told = learner_facts(self._learner)
+        self.changes.look(told)
         self.observer.learned(self._learner, told)
         self.observer.published(self._publisher, self._registrar, self._views.waiting if self._views else 0)
         self._reporter.report(

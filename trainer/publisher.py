@@ -125,7 +125,7 @@ class Publisher:
             self._dump = None
             self.failures += 1
             self._next = time.monotonic() + _EVERY_S
-            log.warning("snapshot failed, the next one follows", use_case=self._use_case, reason=str(error))
+            self._say_away("snapshot failed, the next one follows", str(error))
             return
         if sealed is not None:
             self._dump = None
@@ -152,11 +152,17 @@ class Publisher:
                 self._prune()
         except (HeadraceError, BufferError) as error:
             self.failures += 1
-            if not self._away:
-                log.warning("snapshot not published, the next one follows", use_case=self._use_case, reason=str(error))
-            self._away = True
+            self._say_away("snapshot not published, the next one follows", str(error))
         else:
+            if self._away:
+                log.info("snapshots are published again", use_case=self._use_case, shard=self._shard)
             self._away = False
+
+    def _say_away(self, what: str, reason: str) -> None:
+        """Once, until one is published."""
+        if not self._away:
+            log.warning(what, use_case=self._use_case, shard=self._shard, reason=reason)
+        self._away = True
 
     def _bury_lower_epochs(self) -> None:
         """Remove the pointers of trainers that came before: their keys would stay on the topic for ever."""

@@ -180,7 +180,9 @@ class Saver:
             self.failures += 1
             self._draft = None
             self._next = time.monotonic() + self._wait_s
-            log.warning("checkpoint failed, the next one follows", reason=str(error))
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                log.warning("checkpoint failed, the next one follows", reason=str(error))
             return
         if sealed is not None:
             draft.sealed, self.size = sealed, len(sealed)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from streaming import deadletters, metrics
 from streaming.checkpoints import Checkpoints, Stored
@@ -123,8 +124,9 @@ class Trainer:
             self._take_up_again(fresh=fresh, until_end=until_end)
         metrics.SEATS.labels(self._use_case.name).set(len(self._shards))
         wait_s = _POLL_S / max(1, len(self._shards))
-        for shard in self._shards.values():
-            shard.turn(wait_s, training=self._switch.on)
+        for name, shard in self._shards.items():
+            with bound_contextvars(shard=name) if self._use_case.sharded else contextlib.nullcontext():
+                shard.turn(wait_s, training=self._switch.on)
         if not self._shards:
             self._seats.poll(_WAIT_S)
 
@@ -195,8 +197,10 @@ class Trainer:
         except BaseException:
             source.close()
             raise
-        for sentence in [*claim.warnings, *(loaded.said if loaded else ())]:
-            log.warning(sentence, use_case=use_case.name)
+        for sentence in claim.warnings:
+            log.warning("a checkpoint is passed over", use_case=use_case.name, reason=sentence)
+        for sentence in loaded.said if loaded else ():
+            log.warning("the checkpoint was fitted to the use case", use_case=use_case.name, reason=sentence)
         learner = Learner(use_case, loaded.state if loaded else None)
         letters = deadletters.Outbox(self._producer, claim.epoch)
         saver = self._saver(checkpoints, letters, wanted)

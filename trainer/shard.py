@@ -138,6 +138,7 @@ class Shard:
                     self._observer.late(moment)
             if dead:
                 self._observer.buried(dead)
+                self._outputs.changes.buried(dead)
             for letter in dead:
                 self._letters.send(letter)
             if moment is None:

@@ -35,7 +35,7 @@ def command(
     wanted = pick(load_use_cases(settings), use_case)
     if candidate is not None:
         _refuse(wanted, candidate, until_end=until_end)
-    set_up_logs(settings.logs, service="trainer")
+    set_up_logs(settings.logs, service="trainer", use_case=wanted.name)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

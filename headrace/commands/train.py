@@ -25,7 +25,7 @@ def command(
 
     settings = load_settings()
     wanted = pick(load_use_cases(settings), use_case)
-    set_up_logs(settings.logs, service="trainer")
+    set_up_logs(settings.logs, service="trainer", use_case=wanted.name)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

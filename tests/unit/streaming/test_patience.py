@@ -40,7 +40,8 @@ def test_it_is_said_once_and_only_when_it_lasts():
             clock.now += 0.6
         patience.succeeded()
     assert [(line["log_level"], line["event"]) for line in said] == [
-        ("warning", "the store is away"),
+        ("warning", "a server is away, tried again"),
         ("info", "answers again"),
     ]
+    assert said[0]["reason"] == "the store is away"
     assert said[1]["after_s"] == 3.0
