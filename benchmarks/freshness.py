@@ -19,7 +19,7 @@ from river import compose, forest, linear_model, multiclass, optim, preprocessin
 
 from benchmarks import learning
 from headrace.local.kafka import LocalKafka
-from headrace.local.ports import LOOPBACK, free_port
+from headrace.local.ports import LOOPBACK, answers, free_port
 from producers.telecom import events as telecom
 from streaming.control import read_status
 from streaming.kafka import ensure_topics, producer
@@ -211,7 +211,7 @@ def serving(home: Path, bootstrap: str) -> Iterator[int]:
     port = free_port()
     with _process(home, bootstrap, "serve", "--port", str(port)) as process:
         deadline = time.monotonic() + _START_S
-        while not _ready(port):
+        while not answers(port, "/readyz"):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("the API is not ready")
             time.sleep(0.05)
@@ -259,14 +259,3 @@ def _process(home: Path, bootstrap: str, *command: str) -> Iterator["subprocess.
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _ready(port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -11,10 +11,11 @@ from streaming.archive_reader import Reader
 from streaming.archive_schema import Unfit
 from streaming.deadletters import Letter, read_letters
 from streaming.errors import BadRecord, HeadraceError, Unavailable
-from streaming.kafka import FETCH, Source, topic_ids
+from streaming.kafka import topic_ids
 from streaming.merge import Dead, Merge, Place
 from streaming.patience import Patience
 from streaming.settings import Kafka, Settings
+from streaming.source import FETCH, Source
 from streaming.topics import Topic
 
 log = structlog.get_logger()

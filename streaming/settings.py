@@ -143,7 +143,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise HeadraceError(_sentence(error)) from None
-    except Exception as error:  # noqa: BLE001  # pydantic-settings wraps a nested JSON mistake in its own error
+    except (ValueError, OSError) as error:  # JSON in a variable that is none, `.env` in other letters or not readable
         raise HeadraceError(f"a setting cannot be read: {error}") from None
 
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from streaming.kafka import Source
 from streaming.merge import Merge, Place
 from streaming.settings import Settings
+from streaming.source import Source
 from streaming.usecase import UseCase
 from trainer.candidates import Candidate
 from trainer.join import Join

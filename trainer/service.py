@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,12 +14,13 @@ from structlog.contextvars import bound_contextvars
 from streaming import deadletters, metrics
 from streaming.checkpoints import Checkpoints, Stored
 from streaming.errors import HeadraceError, Unavailable
-from streaming.kafka import Source, admin, ensure_topics, producer, topic_ids
+from streaming.kafka import admin, ensure_topics, producer, topic_ids
 from streaming.kafka_statistics import statistics
 from streaming.merge import Merge, Place
 from streaming.monitor import Pulse
 from streaming.settings import Settings
 from streaming.signing import signing_key
+from streaming.source import Source
 from streaming.store import Store
 from streaming.topics import CONTROL, MODELS, STATUS
 from streaming.usecase import UseCase
@@ -185,16 +187,9 @@ class Trainer:
         source = self._open_source(kafka, use_case.topics, group=group, reader=reader, only=only)
         try:
             wanted = Wanted(use_case, source, topic_ids(kafka, [topic.name for topic in use_case.topics]))
-
-            def prepare(state: Stored) -> tuple[stored.Loaded, dict[Place, int]]:
-                loaded = stored.load(use_case, state)
-                offsets = first_offsets(wanted, loaded)
-                Joining(self._settings, self._store, use_case, name, self._key).join(state, loaded, self._beat)
-                return loaded, offsets
-
-            claim = checkpoints.claim(prepare, fresh=fresh)
+            claim = checkpoints.claim(partial(self._fit, name, wanted), fresh=fresh)
             loaded, offsets = claim.state or (None, first_offsets(wanted, None))
-        except BaseException:
+        except BaseException:  # whatever it is: nobody else closes it
             source.close()
             raise
         for sentence in claim.warnings:
@@ -215,12 +210,18 @@ class Trainer:
             self._settings, self._store, self._producer, self._key, learner, claim, checkpoints.check_owner
         )
         reading.begin()
-        learned, origin = learner.state.counts.learned, "its checkpoint" if loaded else "nothing"
         facts: dict[str, Any] = {"shard": name} if use_case.sharded else {}
-        facts |= {"epoch": claim.epoch, "learned": learned, "goes_on_from": origin}
-        log.info("learning", use_case=use_case.name, **facts)
+        facts |= {"epoch": claim.epoch, "learned": learner.state.counts.learned}
+        log.info("learning", use_case=use_case.name, **facts, goes_on_from="its checkpoint" if loaded else "nothing")
         added = None if use_case.sharded or until_end else Added(source.places)
         return Shard(learner, reading, saver, outputs, letters, added)
+
+    def _fit(self, name: str, wanted: Wanted, state: Stored) -> tuple[stored.Loaded, dict[Place, int]]:
+        """A stored state, made that of today's use case, and the offsets at which it goes on."""
+        loaded = stored.load(self._use_case, state)
+        offsets = first_offsets(wanted, loaded)
+        Joining(self._settings, self._store, self._use_case, name, self._key).join(state, loaded, self._beat)
+        return loaded, offsets
 
     def _beat(self) -> None:
         """Keep the seats while something takes long."""

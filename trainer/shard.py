@@ -11,8 +11,8 @@ import structlog
 from streaming.deadletters import Outbox
 from streaming.errors import Unavailable
 from streaming.failpoints import each
-from streaming.kafka import FETCH, Source
 from streaming.merge import Merge, Place
+from streaming.source import FETCH, Source
 from trainer import stored
 from trainer.added import Added
 from trainer.learner import Learner

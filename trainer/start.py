@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from streaming.errors import HeadraceError
-from streaming.kafka import Source
 from streaming.merge import Place
+from streaming.source import Source
 from streaming.usecase import UseCase
 from trainer.stored import Loaded
 

@@ -57,10 +57,7 @@ def command(  # for typer an option is a parameter
     known = topics_of(load_use_cases(settings))
     if topic not in known:
         raise WrongUsage(f"unknown topic {topic!r}; there are {', '.join(sorted(known))}")
-    if asked is Asked.LIST and (key or file or again):
-        raise WrongUsage("--key, --file and --again go with replay")
-    if key and file:
-        raise WrongUsage("give --key or --file, not both: the file names its letters")
+    _check(asked, key, file, again=again)
     mended = _mended(file) if file else {}
     ensure_topics(settings.kafka, [topic])
     deadletters.ensure(settings.kafka, [known[topic]])
@@ -72,6 +69,14 @@ def command(  # for typer an option is a parameter
     if key and gone:
         raise HeadraceError(f"there is no dead letter {gone[0]}; `headrace deadletters {topic}` lists those there are")
     _tell(topic, outcome, gone, as_json=as_json)
+
+
+def _check(asked: Asked, key: list[str] | None, file: Path | None, *, again: bool) -> None:
+    """Refuse options that do not go together."""
+    if asked is Asked.LIST and (key or file or again):
+        raise WrongUsage("--key, --file and --again go with replay")
+    if key and file:
+        raise WrongUsage("give --key or --file, not both: the file names its letters")
 
 
 def _list(letters: list["Letter"], limit: int | None, *, as_json: bool) -> None:

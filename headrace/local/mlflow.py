@@ -1,11 +1,10 @@
 """MLflow on this machine: tracking server and model registry on SQLite, reached on the loopback address only."""
 
-import http.client
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from headrace.local.ports import LOOPBACK, free_port
+from headrace.local.ports import LOOPBACK, answers, free_port
 from headrace.local.processes import Child
 from headrace.local.server import LocalServer
 
@@ -62,11 +61,4 @@ class LocalMLflow(LocalServer):
 
     def reachable(self) -> bool:
         """Whether its health route answers."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=1)
-        try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(self.port, "/health")

@@ -1,6 +1,5 @@
 """The parts of the local stack: what each one needs, how it starts, how it shows that it answers."""
 
-import http.client
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from headrace.local.kafka import LocalKafka
 from headrace.local.mlflow import PORT as MLFLOW_PORT
 from headrace.local.mlflow import LocalMLflow
-from headrace.local.ports import LOOPBACK, free_port
+from headrace.local.ports import LOOPBACK, answers, free_port
 from headrace.local.processes import Child, Supervisor
 from headrace.local.prometheus import PORT as PROMETHEUS_PORT
 from headrace.local.prometheus import LocalPrometheus, configuration, find_prometheus
@@ -238,14 +237,7 @@ class ApiPart(Part):
 
     def answers(self, stack: Stack) -> bool:  # noqa: ARG002  # it is its own
         """It is ready: what the topics tell of models and switches is read to its end."""
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=1)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(self._port, "/readyz")
 
 
 class ArchivePart(Part):

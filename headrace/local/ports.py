@@ -1,7 +1,8 @@
-"""Free ports on this machine."""
+"""Ports on this machine: which are free, and whether a server answers at one."""
 
 import errno
 import fcntl
+import http.client
 import os
 import socket
 import tempfile
@@ -18,6 +19,18 @@ def free_port(preferred: int = 0, *, taken: frozenset[int] = frozenset()) -> int
     while (port := _any_port()) in taken:
         pass
     return port
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether a server there says 200 to a GET, within a second."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _is_free(port: int) -> bool:

@@ -1,13 +1,12 @@
 """Prometheus on this machine, when it is installed: scrapes the local services and evaluates the project's rules."""
 
-import http.client
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from headrace.local.ports import LOOPBACK
+from headrace.local.ports import LOOPBACK, answers
 from headrace.local.processes import Child
 from headrace.local.server import LocalServer
 
@@ -82,11 +81,4 @@ class LocalPrometheus(LocalServer):
 
     def reachable(self) -> bool:
         """Whether it has read what it kept."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=1)
-        try:
-            connection.request("GET", "/-/ready")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(self.port, "/-/ready")

@@ -57,7 +57,7 @@ class LocalServer:
     def __enter__(self) -> Self:
         try:
             self.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else ends it
             self.kill()
             raise
         return self

@@ -6,9 +6,9 @@ import pytest
 from confluent_kafka import KafkaError
 from typing_extensions import TypedDict
 
-from streaming.kafka import Source
 from streaming.merge import Merge, Place
 from streaming.settings import Kafka
+from streaming.source import Source
 from streaming.topics import Topic
 
 
