@@ -1,7 +1,10 @@
 """A Kafka topic and its declaration: name, event schema, key field, event-time field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+from streaming.errors import WrongUsage
 
 CONTROL = "headrace.control"
 STATUS = "headrace.status"
@@ -30,3 +33,10 @@ class Topic:
     def dead(self) -> str:
         """The compacted topic that keeps this topic's dead letters."""
         return f"{self.name}.dead"
+
+
+def topic_named(name: str, topics: Mapping[str, Topic]) -> Topic:
+    """The topic of this name, or a sentence that lists those there are."""
+    if name not in topics:
+        raise WrongUsage(f"unknown topic {name!r}; there are {', '.join(sorted(topics))}")
+    return topics[name]

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from streaming.errors import WrongUsage
 from streaming.settings import Settings, load_settings
-from streaming.topics import Topic
+from streaming.topics import Topic, topic_named
 
 
 def command(
@@ -46,10 +45,7 @@ def command(
 
 def _picked(settings: Settings, names: list[str] | None) -> list[Topic]:
     known = _declared(settings)
-    for name in names or ():
-        if name not in known:
-            raise WrongUsage(f"unknown topic {name!r}; there are {', '.join(sorted(known))}")
-    return [known[name] for name in dict.fromkeys(names or known)]
+    return [topic_named(name, known) for name in dict.fromkeys(names or known)]
 
 
 def _declared(settings: Settings) -> dict[str, Topic]:

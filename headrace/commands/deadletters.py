@@ -51,21 +51,20 @@ def command(  # for typer an option is a parameter
     from streaming import deadletters
     from streaming.kafka import ensure_topics
     from streaming.settings import load_settings
+    from streaming.topics import topic_named
     from usecases.registry import load_use_cases, topics_of
 
     settings = load_settings()
-    known = topics_of(load_use_cases(settings))
-    if topic not in known:
-        raise WrongUsage(f"unknown topic {topic!r}; there are {', '.join(sorted(known))}")
+    known = topic_named(topic, topics_of(load_use_cases(settings)))
     _check(asked, key, file, again=again)
     mended = _mended(file) if file else {}
     ensure_topics(settings.kafka, [topic])
-    deadletters.ensure(settings.kafka, [known[topic]])
+    deadletters.ensure(settings.kafka, [known])
     if asked is Asked.LIST:
-        _list(deadletters.read_letters(settings.kafka, known[topic]), limit, as_json=as_json)
+        _list(deadletters.read_letters(settings.kafka, known), limit, as_json=as_json)
         return
     wanted = list(mended) if file else key
-    outcome, gone = _replay(settings, known[topic], wanted, mended, again=again)
+    outcome, gone = _replay(settings, known, wanted, mended, again=again)
     if key and gone:
         raise HeadraceError(f"there is no dead letter {gone[0]}; `headrace deadletters {topic}` lists those there are")
     _tell(topic, outcome, gone, as_json=as_json)

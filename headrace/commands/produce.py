@@ -93,13 +93,11 @@ def _replay(topic_name: str, path: Path, rate: float | None) -> tuple[Counter[st
     from producers.sending import Pace, Sender, Stop, patiently, send_all
     from streaming.kafka import ensure_topics
     from streaming.settings import load_settings
+    from streaming.topics import topic_named
     from usecases.registry import load_use_cases, topics_of
 
     settings, stop = load_settings(), Stop()
-    topics = topics_of(load_use_cases(settings))
-    if topic_name not in topics:
-        raise WrongUsage(f"unknown topic {topic_name!r}; there are {', '.join(sorted(topics))}")
-    topic = topics[topic_name]
+    topic = topic_named(topic_name, topics_of(load_use_cases(settings)))
     replay = Replay(path, topic)
     stop.listen()
     patiently(lambda: ensure_topics(settings.kafka, [topic.name]), settings.kafka, stop, _say)
