@@ -1,5 +1,6 @@
 """Whether what a query names exists: metrics, labels, routes."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ def _recorded() -> dict[str, str]:
 
 
 def unknown(query: str, routes: frozenset[str] = frozenset()) -> list[str]:
-    """What the query names and does not exist, in words; of routes those that are compared, when they are given."""
+    """What the query names and does not exist, in words; of routes when those that exist are given."""
     series, wrong = known(), []
     there = set(_ADDED)
     for one in selectors(query):
@@ -50,9 +51,16 @@ def unknown(query: str, routes: frozenset[str] = frozenset()) -> list[str]:
         there |= labels
         wrong += [f"label {label} of {one.metric}" for label, *_ in one.matchers if label not in labels | _ADDED]
         if routes:
-            asked = [value for label, how, value in one.matchers if (label, how) == ("route", "=")]
-            wrong += [f"route {value}" for value in asked if value not in routes]
+            asked = [(how, value) for label, how, value in one.matchers if label == "route"]
+            wrong += [f"route {name}" for how, value in asked for name in _absent(how, value, routes)]
     return wrong + [f"label {label}" for label in grouping(query) if label not in there]
+
+
+def _absent(how: str, value: str, routes: frozenset[str]) -> list[str]:
+    """What is compared and is no route; of a pattern each alternative that no route matches."""
+    if how in {"=", "!="}:
+        return [] if value in routes else [value]
+    return [one for one in value.split("|") if not any(re.fullmatch(one, route) for route in routes)]
 
 
 def labels_of(queries: Iterable[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """A use case that fits on a page, its models, and an API over parts that live in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -215,3 +215,15 @@ class Api:
         assert body.keys() == {"type", "title", "status", "detail"}
         assert body["status"] == status
         return str(body["detail"])
+
+
+def routes() -> frozenset[str]:
+    """Every route of the API, as its template."""
+    return frozenset(getattr(route, "path", "") for route in _every(Api().app.routes))
+
+
+def _every(routes: Iterable[Any]) -> Iterator[Any]:
+    """Those of included routers too."""
+    for route in routes:
+        yield route
+        yield from _every(getattr(getattr(route, "original_router", None), "routes", ()))

@@ -11,6 +11,7 @@ from dashboards.boards import BOARDS
 from dashboards.checks import labels_of, unknown
 from dashboards.panel import instruments
 from streaming.metrics import INSTRUMENTS
+from tests.api import routes
 from tests.programs import program
 
 PANELS = {
@@ -19,13 +20,20 @@ PANELS = {
     for row, panels in board.rows.items()
     for panel in panels
 }
+ROUTES = routes()
+
+
+def linked(link):
+    """The route of the API that a link leads to."""
+    return re.findall(r"^\${api}(/.*)", link.replace("${use_case:raw}", "{use_case}"))
 
 
 @pytest.mark.parametrize("name", PANELS)
 def test_a_panel_names_only_what_exists_and_says_what_it_means(name):
     """Metrics, labels, routes; labels in its legends; a unit and a description."""
     panel = PANELS[name]
-    assert [wrong for query in panel.queries.values() for wrong in unknown(query)] == []
+    assert [wrong for query in panel.queries.values() for wrong in unknown(query, ROUTES)] == []
+    assert {path for link in panel.links.values() for path in linked(link)} - ROUTES == set()
     legends = {label for legend in panel.queries for label in re.findall(r"{{(\w+)}}", legend)}
     assert legends - labels_of(panel.queries.values()) == set()
     assert panel.unit
