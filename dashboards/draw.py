@@ -69,10 +69,15 @@ def _panel(panel: Panel) -> Drawn:
     drawn.title(panel.title).description(panel.description).unit(panel.unit).datasource(_SOURCE)
     drawn.height(4 if panel.big else 8).span(panel.width)
     drawn.thresholds(_thresholds(panel.steps))
-    drawn.links([dashboard.DashboardLink(t).url(url).target_blank(True) for t, url in panel.links.items()])
+    drawn.links(_links(panel.links))
+    drawn.data_links(_links(panel.leads_to))
     for at, (legend, query) in enumerate(panel.queries.items()):
         drawn.with_target(_target(chr(ord("A") + at), legend, query))
     return drawn  # type: ignore[no-any-return]  # one of the two
+
+
+def _links(links: Mapping[str, str]) -> list[dashboard.DashboardLink]:
+    return [dashboard.DashboardLink(title).url(url).target_blank(True) for title, url in links.items()]
 
 
 def _number(panel: Panel) -> stat.Panel:  # noqa: ARG001  # as the other

@@ -26,6 +26,8 @@ class Panel:
     """Thresholds: from this value on this color."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Title -> address."""
+    leads_to: Mapping[str, str] = field(default_factory=dict)
+    """Title -> address, of each series by its labels."""
 
     @property
     def description(self) -> str:

@@ -427,6 +427,14 @@ MLFLOW_WAITING = _gauge(
     "Points of the curves that MLflow has not taken yet.",
     "At 720 the oldest are left out.",
 )
+MLFLOW_RUN = _gauge(
+    TRAINER,
+    "headrace_mlflow_run_info",
+    (*_CANDIDATE, "experiment", "run"),
+    "1",
+    "The MLflow run that a candidate's curves go to, by MLflow's ids: one of each candidate for a learner's life.",
+    "For links to MLflow's pages.",
+)
 REGISTRATION_PENDING = _gauge(
     TRAINER,
     "headrace_registration_pending",

@@ -121,6 +121,8 @@ class Observer:
             self._set(metrics.REGISTRATION_PENDING, int(registrar.pending))
             self._count(metrics.REGISTRATIONS, registrar.registered)
             self._count(metrics.MLFLOW_FAILURES, registrar.failures)
+            for candidate, (experiment, run) in registrar.runs.items():
+                self._set(metrics.MLFLOW_RUN, 1, candidate=candidate, experiment=experiment, run=run)
 
     def buried(self, dead: Iterable[Dead]) -> None:
         """Dead letters of one moment."""

@@ -97,6 +97,11 @@ class Registrar:
         """Points of the curves that MLflow has not taken yet."""
         return len(self._curves)
 
+    @property
+    def runs(self) -> dict[str, tuple[str, str]]:
+        """Experiment and run of each candidate, by MLflow's ids."""
+        return self._mlflow[0].known if self._mlflow else {}
+
     def _run(self) -> None:
         newest, unvisited, stop, visit_s = None, False, False, 0.0
         while not (stop or self._fenced):

@@ -85,6 +85,12 @@ class Runs:
                 self._experiment = found.experiment_id
         return self._experiment
 
+    @property
+    def known(self) -> dict[str, tuple[str, str]]:
+        """Experiment and run of each candidate that has one."""
+        found = self._by_definition.copy()
+        return {name: (self._experiment or "", run) for (name, _), run in found.items()}
+
     def of(self, candidate: CandidateFacts, facts: RegistryFacts) -> str:
         """The id of a candidate's run; one that is defined differently than before gets another."""
         key = candidate.name, sha256(candidate.definition.encode()).hexdigest()[:16]

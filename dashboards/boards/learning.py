@@ -3,10 +3,16 @@
 from dashboards.panel import Board, Panel
 
 _OF = 'use_case=~"$use_case",shard=~"$shard"'
-_LINKS = {
-    "MLflow run of each candidate": "${mlflow}/#/experiments?searchFilter=${use_case:raw}",
-    "The API's own numbers": "${api}/v1/${use_case:raw}/metrics",
-}
+_LINKS = {"MLflow": "${mlflow}/#/experiments", "The API": "${api}/docs"}
+_API = {"What the API tells of it": "${api}/v1/${__field.labels.use_case}/metrics"}
+_RUN = {"Its run in MLflow": "${mlflow}/#/experiments/${__field.labels.experiment}/runs/${__field.labels.run}"}
+
+
+def _with_run(metric: str) -> str:
+    """The metric with the ids of its candidate's run, where MLflow has one."""
+    run = f"headrace_mlflow_run_info{{{_OF}}}"
+    own = "use_case, shard, candidate"
+    return f"{metric} * on ({own}) group_left (experiment, run) {run} or on ({own}, metric, window) {metric}"
 
 
 def _gauge(title: str, name: str, unit: str, legend: str = "{{use_case}}/{{shard}}", **more: object) -> Panel:
@@ -36,14 +42,14 @@ LEARNING = Board(
     rows={
         "Candidates": [
             Panel("Rolling metric", "none",
-                  {"{{use_case}}/{{shard}} {{candidate}} {{metric}}": f'headrace_metric{{{_OF},window="rolling"}} and on (use_case, shard, metric) headrace_metric_bigger_is_better'},
-                  width=12, links=_LINKS),
+                  {"{{use_case}}/{{shard}} {{candidate}} {{metric}}": _with_run(f'(headrace_metric{{{_OF},window="rolling"}} and on (use_case, shard, metric) headrace_metric_bigger_is_better)')},
+                  width=12, links=_LINKS, leads_to=_API | _RUN),
             Panel("Metric over the life", "none",
-                  {"{{use_case}}/{{shard}} {{candidate}} {{metric}}": f'headrace_metric{{{_OF},window="life"}}'},
-                  width=12, links=_LINKS),
+                  {"{{use_case}}/{{shard}} {{candidate}} {{metric}}": _with_run(f'headrace_metric{{{_OF},window="life"}}')},
+                  width=12, links=_LINKS, leads_to=_API | _RUN),
             _gauge("Champion", "headrace_champion_info", "short", "{{use_case}}/{{shard}} {{candidate}}"),
             _rate("Changes of the champion", "cps", changes="headrace_champion_changes_total"),
-            _gauge("Candidates that failed", "headrace_candidate_failed", "short", "{{use_case}} {{candidate}}", steps=((1.0, "red"),)),
+            _gauge("Candidates that failed", "headrace_candidate_failed", "short", "{{use_case}} {{candidate}}", leads_to=_API, steps=((1.0, "red"),)),
             Panel("Time of a prediction or lesson", "s", {"{{use_case}} {{candidate}}": 'headrace:candidate_seconds:mean5m{use_case=~"$use_case"}'},
                   "The mean of those that were timed, by candidate. The dearest one sets the pace."),
             Panel("Share of a core", "percentunit",
@@ -57,7 +63,7 @@ LEARNING = Board(
                   {"{{use_case}} {{candidate}}": 'headrace:candidate_seconds:mean5m{use_case=~"$use_case"} / on (use_case) group_left () sum by (use_case) (headrace:candidate_seconds:mean5m)'},
                   "Which candidate the time goes into.", width=8),
             Panel("What was served", "none",
-                  {"{{use_case}}/{{shard}} {{metric}} {{window}}": f"headrace_served_metric{{{_OF}}}"}, width=12, links=_LINKS),
+                  {"{{use_case}}/{{shard}} {{metric}} {{window}}": f"headrace_served_metric{{{_OF}}}"}, width=12, leads_to=_API),
             _gauge("Size of a candidate", "headrace_candidate_bytes", "bytes", "{{use_case}} {{candidate}}", width=12, steps=((500e6, "orange"), (1e9, "red"))),
             Panel("Drift: worse than the last six hours", "percentunit",
                   {"{{use_case}} {{metric}}": '(headrace:champion_metric{window="rolling"} - avg_over_time(headrace:champion_metric{window="rolling"}[6h])) / abs(avg_over_time(headrace:champion_metric{window="rolling"}[6h])) * on (use_case, shard, metric) group_left () (1 - 2 * headrace_metric_bigger_is_better)'},
@@ -93,7 +99,8 @@ LEARNING = Board(
             _gauge("A version is due", "headrace_registration_pending", "bool_yes_no"),
             Panel("Versions and failed visits", "cps",
                   {"versions {{use_case}}": f"sum by (use_case) (increase(headrace_registrations_total{{{_OF}}}[1h]))",
-                   "failed {{use_case}}": f"sum by (use_case) (increase(headrace_mlflow_failures_total{{{_OF}}}[1h]))"}, width=24, links=_LINKS),
+                   "failed {{use_case}}": f"sum by (use_case) (increase(headrace_mlflow_failures_total{{{_OF}}}[1h]))"}, width=12, links=_LINKS),
+            _gauge("Runs", "headrace_mlflow_run_info", "short", "{{use_case}}/{{shard}} {{candidate}}", width=12, leads_to=_RUN),
         ],
     },
 )  # fmt: skip

@@ -3,19 +3,24 @@
 from dashboards.panel import Board, Panel
 
 _OF = 'topic=~"$topic"'
+_READ = f'use_case=~"$use_case",shard=~"$shard",{_OF}'
 
 STREAMS = Board(
     uid="headrace-streams",
     title="Headrace / Streams",
     says="Lag and rates by topic, late events and dead letters, the archive.",
-    variables={"topic": "label_values(headrace_consumed_total, topic)"},
+    variables={
+        "use_case": "label_values(headrace_consumed_total, use_case)",
+        "shard": 'label_values(headrace_consumed_total{use_case=~"$use_case"}, shard)',
+        "topic": 'label_values(headrace_consumed_total{use_case=~"$use_case"}, topic)',
+    },
     rows={
         "Reading": [
-            Panel("Records a second", "cps", {"{{use_case}} {{topic}}": f"sum by (use_case, topic) (rate(headrace_consumed_total{{{_OF}}}[$__rate_interval]))"}),
-            Panel("Records behind", "short", {"{{use_case}} {{topic}}": f"sum by (use_case, topic) (headrace_lag_records{{{_OF}}})"}, steps=((10_000.0, "orange"), (100_000.0, "red"))),
-            Panel("Time behind", "s", {"{{use_case}}/{{shard}}": "headrace_lag_seconds"}, steps=((60.0, "orange"), (300.0, "red"))),
-            Panel("Dead letters", "short", {"{{topic}} {{reason}}": f"sum by (topic, reason) (increase(headrace_dead_total{{{_OF}}}[5m]))"}, steps=((1.0, "red"),)),
-            Panel("Late events", "cps", {"{{topic}}": f"sum by (topic) (rate(headrace_late_total{{{_OF}}}[$__rate_interval]))"}),
+            Panel("Records a second", "cps", {"{{use_case}} {{topic}}": f"sum by (use_case, topic) (rate(headrace_consumed_total{{{_READ}}}[$__rate_interval]))"}),
+            Panel("Records behind", "short", {"{{use_case}} {{topic}}": f"sum by (use_case, topic) (headrace_lag_records{{{_READ}}})"}, steps=((10_000.0, "orange"), (100_000.0, "red"))),
+            Panel("Time behind", "s", {"{{use_case}}/{{shard}}": 'headrace_lag_seconds{use_case=~"$use_case",shard=~"$shard"}'}, steps=((60.0, "orange"), (300.0, "red"))),
+            Panel("Dead letters", "short", {"{{topic}} {{reason}}": f"sum by (topic, reason) (increase(headrace_dead_total{{{_READ}}}[5m]))"}, steps=((1.0, "red"),)),
+            Panel("Late events", "cps", {"{{topic}}": f"sum by (topic) (rate(headrace_late_total{{{_READ}}}[$__rate_interval]))"}),
             Panel("Dead letters of the archive", "short", {"{{topic}}": f"sum by (topic) (increase(headrace_archive_dead_total{{{_OF}}}[5m]))"}, steps=((1.0, "red"),)),
         ],
         "Kafka's clients": [

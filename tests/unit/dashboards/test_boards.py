@@ -74,6 +74,67 @@ def test_the_json_has_every_panel_with_its_source_and_no_two_in_one_place(name):
     assert {target["datasource"]["uid"] for panel in panels for target in panel["targets"]} == {"${datasource}"}
 
 
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_panel_of_the_json_has_unit_words_and_thresholds_in_order(name):
+    """Those of its source: what turns red does so at the value that is written there."""
+    for panel, source in zip(panels_of(name), BOARDS[name].panels, strict=True):
+        shown = panel["fieldConfig"]["defaults"]
+        assert shown["unit"] == source.unit
+        assert panel["description"] == source.description
+        steps = [(step["value"], step["color"]) for step in shown["thresholds"]["steps"]]
+        assert steps == [(None, "green"), *source.steps]
+        assert list(source.steps) == sorted(source.steps)
+
+
+def test_what_matters_has_thresholds():
+    """A lag, an age, a share of errors without one would say nothing to who sees it for the first time."""
+    without = {title.rpartition(" / ")[2] for title, panel in PANELS.items() if not panel.steps}
+    wanted = {"Records behind", "Time behind", "Age of the model", "Share of errors (5xx)", "Slowest hundredth"}
+    wanted |= {"Age of the newest checkpoint", "Dead letters", "Snapshots refused", "Candidates that failed", "Clock"}
+    assert wanted & without == set()
+    assert wanted <= {panel.title for panel in PANELS.values()}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_links_use_variables_and_labels_that_exist(name):
+    """Of a panel those of its board; of a series its own labels beside them."""
+    made = read(name)
+    variables = {variable["name"] for variable in made["templating"]["list"]}
+    for panel, source in zip(panels_of(name), BOARDS[name].panels, strict=True):
+        links = [link["url"] for link in panel["links"]]
+        leads_to = [link["url"] for link in panel["fieldConfig"]["defaults"].get("links") or ()]
+        assert (len(links), len(leads_to)) == (len(source.links), len(source.leads_to))
+        used = set(re.findall(r"\$\{([\w.]+)", " ".join([*links, *leads_to])))
+        labels = {one.removeprefix("__field.labels.") for one in used if one.startswith("__field.labels.")}
+        assert {one for one in used if "." not in one} - variables == set()
+        assert labels - labels_of(source.queries.values()) == set()
+        assert all(url.startswith(("${api}/", "${mlflow}/")) for url in [*links, *leads_to])
+
+
+def test_learning_marks_changes_leads_to_runs_and_is_chosen_by_use_case_and_shard():
+    """In the file that Grafana imports."""
+    made = read("learning")
+    marks = {one["name"]: one["expr"] for one in made["annotations"]["list"]}
+    assert "headrace_champion_info" in marks["Another champion"]
+    assert "headrace_drifts_total" in marks["Drift"]
+    assert all(one["enable"] for one in made["annotations"]["list"])
+    text = json.dumps(made)
+    assert "/runs/${__field.labels.run}" in text
+    assert "${api}/v1/${__field.labels.use_case}/metrics" in text
+    for name in ("learning", "serving", "streams"):
+        assert {"use_case", "shard"} <= {variable["name"] for variable in read(name)["templating"]["list"]}
+
+
+def read(name):
+    """The file."""
+    return json.loads((ROOT / "dashboards" / "grafana" / f"{name}.json").read_text())
+
+
+def panels_of(name):
+    """Its panels, without rows."""
+    return [panel for panel in read(name)["panels"] if panel["type"] != "row"]
+
+
 def test_promtool_understands_every_query(tmp_path):
     """Each as a recorded series: syntax, types of arguments, matching."""
     promtool = program("promtool")

@@ -7,7 +7,7 @@ from streaming.metrics import INSTRUMENTS
 
 BOUNDED = {
     "use_case", "shard", "topic", "reason", "candidate", "metric", "window", "route", "method", "status", "source",
-    "result", "version", "pinned", "client", "service", "python", "river",
+    "result", "version", "pinned", "client", "service", "python", "river", "experiment", "run",
 }  # fmt: skip
 
 
