@@ -32,7 +32,7 @@ PLATFORM = Board(
         "MinIO (store)": [
             Panel("Free room", "bytes", {"{{server}}": "minio_cluster_capacity_usable_free_bytes"}, "The archive grows for ever unless rows are retained for a time."),
             Panel("Requests a second", "reqps", {"{{api}}": "sum by (api) (rate(minio_s3_requests_total[$__rate_interval]))"}, "By call of the S3 API."),
-            Panel("Errors a second", "reqps", {"{{api}}": "sum by (api) (rate(minio_s3_requests_errors_total[$__rate_interval]))"}, "4xx and 5xx, by call. A 404 is normal where something is looked for; more than a few a second is not.", steps=((10.0, "red"),)),
+            Panel("Errors a second", "reqps", {"{{api}}": "sum by (api) (rate(minio_s3_requests_errors_total[$__rate_interval])) or 0 * sum by (api) (minio_s3_requests_total)"}, "4xx and 5xx, by call. A 404 is normal where something is looked for; more than a few a second is not.", steps=((10.0, "red"),)),
         ],
         "Machines": [
             Panel("Free disk", "percentunit", {"{{instance}} {{mountpoint}}": 'node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay|squashfs"}'}, "Of each file system.", width=6, steps=()),
