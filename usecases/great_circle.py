@@ -11,6 +11,6 @@ def distance_km(lat: float, lon: float, to_lat: float, to_lon: float) -> float:
     >>> round(distance_km(48.2, 16.37, 48.2, 16.5), 2)
     9.63
     """
-    north, east = radians(to_lat - lat) / 2, radians(to_lon - lon) / 2
-    a = sin(north) ** 2 + cos(radians(lat)) * cos(radians(to_lat)) * sin(east) ** 2
+    phi, lam, to_phi, to_lam = radians(lat), radians(lon), radians(to_lat), radians(to_lon)
+    a = sin((to_phi - phi) / 2) ** 2 + cos(phi) * cos(to_phi) * sin((to_lam - lam) / 2) ** 2
     return 2 * _EARTH_KM * asin(min(1.0, sqrt(a)))
