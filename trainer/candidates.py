@@ -86,7 +86,7 @@ def scorer(candidate: Candidate, scores: Scores | None = None) -> Score:
     """What scores one answer: (y, prediction, x), into `scores` or its own; one that says nothing is not scored."""
     scores = candidate.scores if scores is None else scores
     if reads(scores.life[0]) is Reads.CENTERS:
-        return partial(_score_cluster, candidate.model, scores)
+        return partial(_score_cluster, candidate.model, scores, scores.rolling)
     updates = [_told(metric, metric.update) for metric in (*scores.life, *scores.rolling)]
     reverts = [_told(metric, metric.revert) for metric in scores.rolling]
     by_x = any(reads(metric) is Reads.X for metric in scores.life)
@@ -111,6 +111,24 @@ def scorer(candidate: Candidate, scores: Scores | None = None) -> Score:
     return score
 
 
+def life_scorer(candidate: Candidate, scores: Scores) -> Score:
+    """The same into the metrics over the life alone; the window is left as it is."""
+    if reads(scores.life[0]) is Reads.CENTERS:
+        return partial(_score_cluster, candidate.model, scores, None)
+    updates = [_told(metric, metric.update) for metric in scores.life]
+
+    def score(y: Label | None, prediction: tuple[Any, ...], x: Features) -> None:
+        if prediction[0] is None:
+            return
+        scores.answers += 1
+        told = (*prediction, (prediction[0], x))
+        for update, slot in updates:
+            if (said := told[slot]) is not None:
+                update(y, said)
+
+    return score
+
+
 _SLOTS = {Reads.VALUE: 0, Reads.PROBABILITIES: 1, Reads.INTERVAL: 2, Reads.X: 3}
 
 
@@ -120,7 +138,9 @@ def _told(metric: Any, method: Callable[..., None]) -> tuple[Callable[[Any, Any]
     return (lambda y, said: method(y, *said)) if what is Reads.X else method, _SLOTS[what]
 
 
-def _score_cluster(model: Any, scores: Scores, _y: Label | None, prediction: Prediction, x: Features) -> None:
+def _score_cluster(  # the first three are bound
+    model: Any, scores: Scores, rolling: list[Any] | None, _y: Label | None, prediction: Prediction, x: Features
+) -> None:
     """How well the cluster fits, by the centers as they are before the model learns x."""
     centers, cluster = last_step(model).centers, prediction.value
     if cluster not in centers or len(centers) < 2:
@@ -128,8 +148,10 @@ def _score_cluster(model: Any, scores: Scores, _y: Label | None, prediction: Pre
     inside = model.transform_one(x) if hasattr(model, "transform_one") else x
     scores.answers += 1
     fed = (inside, cluster, _those_read(inside, cluster, centers))
-    for metric in (*scores.life, *scores.rolling):
+    for metric in (*scores.life, *(rolling or ())):
         metric.update(inside, cluster, centers)
+    if rolling is None:
+        return
     scores.window.append(fed)
     if len(scores.window) > scores.size:
         old = scores.window.popleft()

@@ -17,7 +17,7 @@ from trainer.costs import Costs
 from trainer.drift import Drift
 from trainer.failures import error_line, what_was_given
 from trainer.join import Join, Open
-from trainer.served import Served
+from trainer.served import Served, Serving
 
 
 @dataclass
@@ -99,16 +99,15 @@ class Learner:
             raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
         self._pool = [(c, predictor(c), scorer(c), teacher(c)) for c in alive]
         several = len(self.state.candidates) > 1  # one alone is always served
-        self._serve = {c.name: self._served.scorer(c) for c in alive} if several else {}
+        self._serving = Serving(self._served, self.state.candidates) if several else None
 
     @property
     def served(self) -> dict[str, float | None]:
         """The metric over all that was served: its value and `rolling_<name>`."""
-        scores = self._served.scores
-        if not self._serve:
-            (own,) = (candidate.scores.values() for candidate in self.state.candidates.values())
-            return {name: own[name] for name in scores.values()}
-        return scores.values()
+        if self._serving is not None:
+            return self._served.values(self.state.candidates)
+        (own,) = (candidate.scores.values() for candidate in self.state.candidates.values())
+        return {name: own[name] for name in self._served.scores.values()}
 
     @property
     def drifts(self) -> dict[str, Drift]:
@@ -227,14 +226,16 @@ class Learner:
         if y is not None:
             counts.questions += 1
             counts.answers += 1
-        champion, serve = self._served.champion, self._serve
+        champion, serving = self._served.champion, self._serving
+        if serving is not None and (y is not None or self._clusters):
+            serving.by(champion)
         for candidate, predict, score, learn in self._pool:
             try:
                 if y is not None or self._clusters:
                     said = predict(x)
                     score(y, said, x)
-                    if candidate.name == champion and champion in serve:
-                        serve[champion](y, said, x)
+                    if serving is not None and candidate.name == champion:
+                        serving.score(y, said, x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
                 self._fail(candidate, error, x, y)
@@ -299,14 +300,16 @@ class Learner:
 
     def _teach(self, asked: Open, y: Label) -> None:
         """Score what was predicted, then learn, candidate by candidate."""
-        x, predictions, champion, serve = asked.x, asked.predictions, asked.champion, self._serve
+        x, predictions, champion, serving = asked.x, asked.predictions, asked.champion, self._serving
+        if serving is not None:
+            serving.by(champion)
         for candidate, _, score, learn in self._pool:
             try:
                 said = predictions.get(candidate.name)
                 if said is not None:
                     score(y, said, x)
-                    if candidate.name == champion and champion in serve:
-                        serve[champion](y, said, x)
+                    if serving is not None and candidate.name == champion:
+                        serving.score(y, said, x)
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error, x, y)
@@ -314,7 +317,7 @@ class Learner:
 
     def _count_lesson(self) -> None:
         self.state.counts.learned += 1
-        if self._serve:
+        if self._serving is not None:
             self._served.follow(self.state.counts.learned, lambda: self.champion)
 
     def _fail(self, candidate: Candidate, error: Exception, x: Features, y: Label | None = None) -> None:
@@ -347,6 +350,8 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
     """Fit a stored state to today's use case; tells in sentences what is new and what was dropped."""
     said = []
     kind = type(use_case)
+    if state.served is not None:
+        state.served = state.served.adopt(kind, state.candidates)
     kept: dict[str, Candidate] = {}
     scores = {name: candidate.scores for name, candidate in state.candidates.items()}
     for name in kind.candidates:
@@ -368,8 +373,6 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
         for name in new_ones & question.predictions.keys():
             del question.predictions[name]  # another model said so
     state.candidates = kept
-    if state.served is not None:
-        state.served = state.served.adopt(kind)
     state.drifts = {n: d for n, d in (state.drifts or {}).items() if n in kept and kept[n].scores is scores.get(n)}
     new = Join.of(kind)
     state.join.horizon, state.join.remember, state.join.most = new.horizon, new.remember, new.most

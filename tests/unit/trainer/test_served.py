@@ -81,19 +81,23 @@ def test_each_prediction_counts_for_whoever_was_champion_when_it_was_asked(asked
     """Worked out beside it, from what was champion at each question."""
     learner, dice = Learner(Turning()), random.Random(1)
     champions: list[str | None] = []
-    expected = metrics.Accuracy()
+    right: list[bool] = []
+    as_one = set()
     for number in range(2_000):
         champions.append(champion(learner))
         y = dice.random() < (0.9 if number < 1_000 else 0.1)
         question_and_answer(learner, number, y, asked_before)
         answered = number - asked_before
         if answered >= 0 and champions[answered]:
-            expected.update(y, champions[answered] == "yes")
+            right.append(y == (champions[answered] == "yes"))
+            assert learner.served["Accuracy"] == pytest.approx(sum(right) / len(right), abs=1e-12)
+            lately = right[-Turning.window :]
+            assert learner.served["rolling_Accuracy"] == pytest.approx(sum(lately) / len(lately), abs=1e-12)
+            as_one.add(learner.state.served and learner.state.served.as_one)
     assert {"yes", "no"} < set(champions)  # and None, before the first answer
-    assert learner.served["Accuracy"] == expected.get()
+    assert as_one == {None, "yes", "no"}  # a window of each, and windows of both
     own = [candidate.scores.values()["Accuracy"] or 0.0 for candidate in learner.state.candidates.values()]
-    assert expected.get() > max(own) + 0.2  # each was served while it was right
-    assert learner.served["rolling_Accuracy"] is not None
+    assert sum(right) / len(right) > max(own) + 0.2  # each was served while it was right
 
 
 def test_the_champion_that_is_served_is_the_learners_within_a_hundred_lessons():
@@ -114,20 +118,22 @@ def test_one_candidate_alone_is_what_was_served():
     assert learner.state.served.scores.answers == 0
 
 
-def test_it_survives_a_restart_and_a_state_that_did_not_know_it():
-    """From a pickle it goes on; from an older one it begins."""
+@pytest.mark.parametrize("restart", [150, 450])
+def test_it_survives_a_restart_and_a_state_that_did_not_know_it(restart):
+    """From a pickle it goes on, also from one whose window is its champion's; from an older one it begins."""
     whole, first = Learner(Turning()), Learner(Turning())
-    for number in range(300):
+    for number in range(600):
         question_and_answer(whole, number, number % 4 > 0)
-    for number in range(150):
+    for number in range(restart):
         question_and_answer(first, number, number % 4 > 0)
+    assert (first.state.served and first.state.served.as_one) == ("yes" if restart > 200 else None)
     state: State = pickle.loads(pickle.dumps(first.state))
     assert adopt(Turning(), state) == []
     second = Learner(Turning(), state)
-    for number in range(150, 300):
+    for number in range(restart, 600):
         question_and_answer(second, number, number % 4 > 0)
     assert second.served == whole.served
-    old = pickle.loads(pickle.dumps(first.state))
+    old: State = pickle.loads(pickle.dumps(first.state))
     del vars(old)["served"], vars(old)["drifts"]
     assert adopt(Turning(), old) == []
     assert Learner(Turning(), old).served == {"Accuracy": None, "rolling_Accuracy": None}
