@@ -36,8 +36,12 @@ class Message:
         found = {"topic": "rows", "partition": 0, "offset": self._offset, "key": b"k", "value": self._value}
         return lambda: found.get(name)
 
+    def timestamp(self) -> tuple[int, int]:
+        """The first came a thousand seconds after 1970; of an end Kafka tells none."""
+        return (1, (1_000 + self._offset) * 1_000) if self._value else (0, -1)
 
-def row(offset: int) -> Message:
+
+def row(offset: int) -> Any:
     return Message(offset, b'{"key":"k","at":%d}' % offset)
 
 
@@ -65,3 +69,25 @@ def test_up_to_the_stop_all_is_given_out_and_the_offset_is_that_of_the_stop(mess
     assert merge.drained
     assert merge.offsets == {PLACE: 3}
     source.close()
+
+
+def test_what_waits_and_what_was_used_tell_when_they_had_come_to_kafka():
+    """The end of a partition among the records has no time, and a new assignment forgets what was read ahead."""
+    source = Source(Kafka(bootstrap_servers="127.0.0.1:1"), [ROWS], group="test")
+    merge = Merge([ROWS], {PLACE: 0}, wait_s=0)
+    source.start(merge)
+    fetches: list[list[Any]] = [[row(0), row(1), Message(2)], [row(2), row(3), Message(4)], [Message(4)]]
+    for messages in fetches:
+        for message in messages:
+            source._take(merge, message, 0.0)
+        source._note_arrival(merge, messages)
+    assert (source.arrivals.used_s, source.arrivals.waiting_s) == (None, 1_000)
+    for used_s, waiting_s in ((None, 1_000), (1_001, 1_002), (1_001, 1_002), (1_003, None)):
+        assert merge.next(1.0) is not None
+        source.arrivals.used(merge.offsets)
+        assert (source.arrivals.used_s, source.arrivals.waiting_s) == (used_s, waiting_s)
+    source._take(merge, row(4), 0.0)
+    source._note_arrival(merge, [row(4)])
+    assert source.arrivals.waiting_s == 1_004
+    source.start(Merge([ROWS], merge.offsets, wait_s=0))
+    assert source.arrivals.waiting_s is None
