@@ -36,7 +36,7 @@ class Stack:
 
     def start(self) -> None:
         """Everything of ours."""
-        self.cli.start("produce", "telecom", "--rate", "500")
+        self.cli.start("produce", "telecom", "--rate", "200")
         self.train()
         self.cli.start("archive", "telecom.usage", HEADRACE_MONITOR__PORT=str(self.ports["archive"]))
         self.cli.start("serve", "--port", str(self.ports["api"]))
@@ -132,9 +132,9 @@ def test_a_killed_trainer_is_told_and_resolves(stack):
 
 def test_a_flood_of_bad_records_is_told_and_resolves(stack):
     """First that there are some, then that they are many; of both there is an end."""
-    reads = 'rate(headrace_consumed_total{topic="telecom.usage"}[5s]) > 0 and headrace_lag_records < 1000'
+    reads = 'rate(headrace_consumed_total{topic="telecom.usage"}[5s]) > 0'
     wait_for(lambda: ask(stack.prometheus, reads), timeout_s=300, what="a trainer that reads")
-    fill(stack.broker.bootstrap, "telecom.usage", [(f"c{number}", b"{") for number in range(5_000)])
+    fill(stack.broker.bootstrap, "telecom.usage", [(f"c{number}", b"{") for number in range(2_000)])
     stack.told("DeadLetters", "firing")
     stack.told("DeadLettersFlood", "firing")
     stack.told("DeadLettersFlood", "resolved")
