@@ -2,12 +2,13 @@
 
 import os
 import platform
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -22,6 +23,9 @@ log = structlog.get_logger()
 
 _ALIVE_S = 300.0
 """A loop that has not turned for so long hangs; loading a large state takes less."""
+
+_TIMEOUT_S = 5.0
+_MOST_CONNECTIONS = 16
 
 
 class Pulse:
@@ -57,23 +61,53 @@ class Build(Collector):
         return [self._family]
 
 
+class _Listener(ThreadingHTTPServer):
+    """A thread for each connection, up to a number: what is beyond it is closed at once."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._room = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be started
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, *_: object) -> None:
+        """Called in the handling of the error; a client that went away is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            log.exception("a request to the monitor's port failed: its connection is closed")  # noqa: LOG004
+
+
 class Server:
     """Answers on the port of the settings, in threads of its own, until it is closed."""
 
     def __init__(self, settings: Monitor, service: str, pulse: Callable[[], Pulse | None]) -> None:
         """Listen; without a port do nothing. `pulse` gives None while the service is being connected."""
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Listener | None = None
         if settings.port is None:
             return
         self._build = Build(service)
         REGISTRY.register(self._build)
         try:
-            self._server = ThreadingHTTPServer((settings.host, settings.port), _answering(pulse))
+            self._server = _Listener((settings.host, settings.port), _answering(pulse))
         except OSError as error:
             REGISTRY.unregister(self._build)
             where = f"{settings.host}:{settings.port}"
             raise HeadraceError(f"HEADRACE_MONITOR__PORT: {where} cannot be listened on ({error.strerror})") from None
-        self._server.daemon_threads = True
         os.register_at_fork(after_in_child=self._let_go)
         host, port = self._server.server_address[:2]
         self.url = f"http://{host!s}:{port}"
@@ -102,14 +136,16 @@ class Server:
 
 def _answering(pulse: Callable[[], Pulse | None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = _TIMEOUT_S
+
         def do_GET(self) -> None:
-            beating = pulse()
-            if self.path == "/metrics":
+            path, beating = self.path.partition("?")[0], pulse()
+            if path == "/metrics":
                 self._say(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
-            elif self.path == "/livez":
+            elif path == "/livez":
                 alive = beating is None or beating.alive
                 self._say(200 if alive else 503, b"alive\n" if alive else b"the loop hangs\n")
-            elif self.path == "/readyz":
+            elif path == "/readyz":
                 ready = beating is not None and beating.ready
                 self._say(200 if ready else 503, b"ready\n" if ready else b"not connected yet\n")
             else:
@@ -120,7 +156,11 @@ def _answering(pulse: Callable[[], Pulse | None]) -> type[BaseHTTPRequestHandler
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Scrapes are no news."""

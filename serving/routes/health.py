@@ -20,17 +20,20 @@ def router(state: State) -> APIRouter:
     served = Served(state.models, state.records, state.predictors, state.versions.of)
     build = Build(metrics.API)
 
+    @routes.head("/livez", include_in_schema=False)
     @routes.get("/livez", summary="Is the process alive?")
     async def livez() -> Response:
         """True whenever it answers at all: Kafka, Redis and MLflow do not matter here."""
         return reply({"status": "alive"})
 
+    @routes.head("/readyz", include_in_schema=False)
     @routes.get("/readyz", summary="Can it answer as well as it ever will?")
     async def readyz() -> Response:
         """True once what the trainers published has been read to the end."""
         state.require_ready()
         return reply({"status": "ready"})
 
+    @routes.head("/metrics", include_in_schema=False)
     @routes.get("/metrics", summary="Prometheus", response_class=Response)
     def prometheus() -> Response:
         """Every instrument of this API; with several workers those of all."""

@@ -34,6 +34,15 @@ def test_alive_is_not_ready(api):
     assert api.client.get("/readyz").status_code == 200
 
 
+def test_probes_may_ask_by_head(api):
+    """The document of the API stays as it was."""
+    assert [api.client.head(path).status_code for path in ("/livez", "/readyz", "/metrics")] == [200, 200, 200]
+    api.ready = False
+    assert api.client.head("/readyz").status_code == 503
+    paths = api.client.get("/openapi.json").json()["paths"]
+    assert [list(paths[path]) for path in ("/livez", "/readyz", "/metrics")] == [["get"]] * 3
+
+
 def test_unknown_use_cases_are_told_which_there_are(api):
     """On every route."""
     wanted = "there is no use case 'nope'; there are heating, ruled"

@@ -3,13 +3,17 @@
 import http.client
 import os
 import socket
+import struct
+import threading
 
 import pytest
+from structlog.testing import capture_logs
 
-from streaming import metrics
+from streaming import metrics, monitor
 from streaming.errors import HeadraceError
 from streaming.monitor import Pulse, Server
 from streaming.settings import Monitor
+from tests.support import wait_for
 
 
 def ask(server, path):
@@ -78,3 +82,90 @@ def test_a_port_that_is_taken_is_one_sentence():
         Server(Monitor(port=taken.getsockname()[1]), metrics.TRAINER, lambda: None)
     with Server(Monitor(port=0), metrics.TRAINER, lambda: None):  # nothing was left behind
         pass
+
+
+def connect(server) -> socket.socket:
+    """A client that speaks for itself."""
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def closed(client: socket.socket) -> bool:
+    """Whether the server lets go of it, sooner or later."""
+    try:
+        return client.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def idle() -> bool:
+    """Nothing is being answered."""
+    return not any("process_request_thread" in thread.name for thread in threading.enumerate())
+
+
+def test_head_is_answered_without_a_body_and_a_query_is_ignored():
+    """As probes and proxies ask."""
+    with Server(Monitor(port=0), metrics.TRAINER, Pulse) as server:
+        with connect(server) as client:
+            client.sendall(b"HEAD /metrics HTTP/1.1\r\n\r\n")
+            whole = b"".join(iter(lambda: client.recv(65536), b""))
+        assert whole.startswith(b"HTTP/1.0 200 ")
+        assert whole.endswith(b"\r\n\r\n")
+        assert ask(server, "/livez?verbose") == (200, "alive\n")
+        assert "headrace_build_info" in ask(server, "/metrics?x=1")[1]
+
+
+def test_a_client_that_goes_away_writes_nothing_into_the_log(capsys):
+    """A traceback between lines of JSON is none of them."""
+    gone = threading.Event()
+
+    def pulse():
+        gone.wait(30)
+
+    with Server(Monitor(port=0), metrics.TRAINER, pulse) as server, capture_logs() as said:
+        client = connect(server)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        wait_for(lambda: not idle())
+        client.close()
+        gone.set()
+        wait_for(idle)
+    assert (capsys.readouterr().err, said) == ("", [])
+
+
+def test_a_fault_of_our_own_is_one_line_of_the_log(capsys):
+    """With its traceback as a field."""
+
+    def pulse():
+        raise ValueError("broken")
+
+    with Server(Monitor(port=0), metrics.TRAINER, pulse) as server, capture_logs() as said:
+        with pytest.raises(http.client.HTTPException):
+            ask(server, "/livez")
+        wait_for(idle)
+    assert capsys.readouterr().err == ""
+    assert [(line["event"], line["exc_info"]) for line in said] == [
+        ("a request to the monitor's port failed: its connection is closed", True)
+    ]
+
+
+def test_connections_beyond_the_sixteenth_are_closed_at_once(monkeypatch):
+    """Before any time is out; and there is room again when the others have gone."""
+    monkeypatch.setattr(monitor, "_TIMEOUT_S", 600.0)
+    with Server(Monitor(port=0), metrics.TRAINER, Pulse) as server:
+        clients = [connect(server) for _ in range(20)]
+        assert all(closed(client) for client in clients[16:])
+        assert sum("process_request_thread" in thread.name for thread in threading.enumerate()) <= 16
+        for client in clients:
+            client.close()
+        wait_for(idle)
+        assert ask(server, "/livez")[0] == 200
+
+
+def test_a_request_that_does_not_go_on_is_given_up(monkeypatch):
+    """It must not hold its thread."""
+    monkeypatch.setattr(monitor, "_TIMEOUT_S", 0.05)
+    with Server(Monitor(port=0), metrics.TRAINER, Pulse) as server, connect(server) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert closed(client)
+        wait_for(idle)
