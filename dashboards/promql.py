@@ -24,6 +24,8 @@ _WORDS = frozenset(
 )
 _GROUPING = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
 _SELECTOR = re.compile(rf"({_NAME})\s*(\{{[^}}]*\}})?(?!\s*\(|[a-zA-Z0-9_:])")
+_ARGUMENT = re.compile(rf",\s*{_STRING}(?=\s*[,)])")
+"""Text that a function is given."""
 _MATCHER = re.compile(rf"({_NAME})\s*(=~|!~|!=|=)\s*({_STRING})")
 
 
@@ -42,8 +44,11 @@ def selectors(query: str) -> list[Selector]:
     Selector(metric='a_total', matchers=(('route', '=', '/x'), ('status', '=~', '5..')))
     >>> second.metric
     'b'
+    >>> [one.metric for one in selectors('label_replace(up == 0, "use_case", "$1", "trains", "(.+)")')]
+    ['up']
     """
-    bare = _GROUPING.sub(" ", re.sub(r"\[[^\]{}]*\]", " ", _escape(query)))
+    plain = _ARGUMENT.sub(" ", _escape(query))
+    bare = _GROUPING.sub(" ", re.sub(r"\[[^\]{}]*\]", " ", plain))
     found = []
     for name, braces in _SELECTOR.findall(bare):
         if name.lower() not in _WORDS:

@@ -177,6 +177,6 @@ def _own(instance: str | None) -> dict[str, Any]:
         "fetch.queue.backoff.ms": 5,  # a full queue is emptied within that time: a second (the default) would be idle
         "queued.max.messages.kbytes": 8192,
         "max.partition.fetch.bytes": 400_000,
-        **statistics("archive"),
+        **statistics("archive", member=True),
         **static,
     }

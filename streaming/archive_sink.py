@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import structlog
 from confluent_kafka import Message, Producer
 
 from streaming import deadletters, metrics
@@ -17,9 +18,13 @@ from streaming.patience import Patience
 from streaming.settings import Settings
 from streaming.topics import Topic
 
+log = structlog.get_logger()
+
 _MOST_BYTES = 64_000_000
 _DELIVERY_S = 5.0
 _LOOK_S = 0.5
+_PAUSE_S = 60.0
+"""Between two lines about dead letters."""
 
 
 _FROM_THE_START = (  # a rise needs a zero before it
@@ -61,7 +66,7 @@ class Sink:
         self._began = self._frozen_began = 0.0
         self._written_s = self._frozen_written_s = 0.0
         """When the first record of the batch, and of the one that failed, had come to Kafka."""
-        self._looked = 0.0
+        self._looked = self._say_s = 0.0
         self.drop()
 
     def drop(self) -> None:
@@ -203,7 +208,16 @@ class Sink:
         metrics.ARCHIVE_DEAD.labels(self.topic.name).inc(batch.buried)
         metrics.ARCHIVE_WRITTEN.labels(self.topic.name).inc(len(frame))
 
+    def _say_dead(self, batch: Batch) -> None:
+        """At most once a minute, however many there are; of a batch that is tried again once."""
+        now_s = time.monotonic()
+        if batch.dead and now_s >= self._say_s:
+            self._say_s = now_s + _PAUSE_S
+            what = "dead letters: they are kept on their topic, the archive goes on"
+            log.warning(what, topic=self.topic.name, records=len(batch.dead), reason=str(batch.dead[0]))
+
     def _deliver(self, batch: Batch) -> None:
+        self._say_dead(batch)
         while batch.dead:
             try:
                 deadletters.send(self._letters, batch.dead[0], epoch=0)

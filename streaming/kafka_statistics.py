@@ -1,5 +1,6 @@
 """What librdkafka tells of itself every few seconds, as far as it helps: brokers, round trips, what waits, errors."""
 
+import time
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,8 +14,11 @@ log = structlog.get_logger()
 _EVERY_MS = 5_000
 
 
-_SPOKEN = "reader", "follower"
-"""Clients that fetch all the time, so that a broker which is there is connected."""
+_SILENT_S = 20.0
+"""A client that has told nothing for so long is closed, or nobody polls it: what it told last is no news."""
+
+_SPOKEN = "seat", "follower"
+"""Clients that are polled all the time."""
 
 
 class Contact:
@@ -41,6 +45,10 @@ def _contact(_client: str) -> Contact:
     return Contact()
 
 
+_WELL = "UP", "UPDATE", "INIT"
+"""States of a coordinator that answers, or that was not asked yet."""
+
+
 class Facts(NamedTuple):
     """Of one client."""
 
@@ -50,13 +58,29 @@ class Facts(NamedTuple):
     errors: int
 
 
-def statistics(client: str) -> dict[str, Any]:
-    """The settings that show a client under this name; it is told while the client polls."""
+_heard: dict[str, float] = {}
+"""When each client told something last."""
+
+
+def forget_silent(now_s: float) -> None:
+    """Take the series of clients away that tell nothing any more: an old 1 would hide that Kafka is away."""
+    for client in [client for client, heard_s in _heard.items() if now_s - heard_s > _SILENT_S]:
+        del _heard[client]
+        for gauge in (metrics.KAFKA_BROKERS, metrics.KAFKA_SECONDS, metrics.KAFKA_QUEUED):
+            gauge.remove(client)
+
+
+def statistics(client: str, *, member: bool = False) -> dict[str, Any]:
+    """The settings that show a client under this name; it is told while the client polls.
+
+    A `member` of a group asks its coordinator every second or two, so that it notices first when that is gone.
+    """
     before, contact = 0, _contact(client) if client in _SPOKEN else None
 
     def observe(told: str) -> None:
         nonlocal before
-        facts = read(told)
+        facts, now_s = read(told, member=member), time.monotonic()
+        _heard[client] = now_s
         if contact is not None:
             contact.look(facts.brokers_up)
         metrics.KAFKA_BROKERS.labels(client).set(facts.brokers_up)
@@ -64,20 +88,25 @@ def statistics(client: str) -> dict[str, Any]:
         metrics.KAFKA_QUEUED.labels(client).set(facts.queued)
         metrics.KAFKA_ERRORS.labels(client).inc(max(0, facts.errors - before))
         before = facts.errors
+        forget_silent(now_s)
 
     return {"statistics.interval.ms": _EVERY_MS, "stats_cb": observe}
 
 
-def read(told: str) -> Facts:
+def read(told: str, *, member: bool = False) -> Facts:
     """Read librdkafka's JSON; bootstrap addresses and coordinators are the same brokers once more.
+
+    A member whose coordinator does not answer reaches nobody: its connections to brokers time out a minute later.
 
     >>> read('{"msg_cnt":3,"brokers":{"a:1/0":{"nodeid":0,"state":"UP","rtt":{"p99":2500},"txerrs":1}}}')
     Facts(brokers_up=1, request_s=0.0025, queued=3, errors=1)
     """
     found = orjson.loads(told)
+    coordinator = found.get("brokers", {}).get("GroupCoordinator", {}).get("state", "UP")
+    lost = member and coordinator not in _WELL
     brokers = [broker for broker in found.get("brokers", {}).values() if broker["nodeid"] >= 0]
     return Facts(
-        brokers_up=sum(broker["state"] == "UP" for broker in brokers),
+        brokers_up=0 if lost else sum(broker["state"] == "UP" for broker in brokers),
         request_s=max((broker.get("rtt", {}).get("p99", 0) for broker in brokers), default=0) / 1e6,
         queued=found.get("msg_cnt", 0),
         errors=sum(broker.get(kind, 0) for broker in brokers for kind in ("txerrs", "rxerrs", "req_timeouts")),

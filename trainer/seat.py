@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from streaming.errors import HeadraceError, Unavailable
 from streaming.kafka import client_config, close_within, is_final
+from streaming.kafka_statistics import statistics
 from streaming.settings import Kafka
 
 Hear = Callable[[list[str]], None]
@@ -45,7 +46,7 @@ class Seats:
         }
         if instance:
             own["group.instance.id"] = f"{instance}.{use_case}"
-        self._consumer = Consumer(client_config(kafka, **own))
+        self._consumer = Consumer(client_config(kafka, **statistics("seat", member=True), **own))
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, timeout_s: float) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from headrace.local.ports import LOOPBACK, answers
@@ -24,16 +25,15 @@ def configuration(
     targets: Mapping[str, str], *, rules: Path = RULES, alertmanager: str | None = None, every: str = _EVERY
 ) -> str:
     """What Prometheus reads, as YAML (of which JSON is a part); `targets` are addresses by the name of their part."""
-    jobs: dict[str, list[str]] = {}
+    jobs: dict[str, list[dict[str, Any]]] = {}
     for part, url in targets.items():
-        jobs.setdefault(_job(part), []).append(urlsplit(url).netloc)
+        trains = {"labels": {"trains": part.removeprefix("train ")}} if part.startswith("train ") else {}
+        jobs.setdefault(_job(part), []).append({"targets": [urlsplit(url).netloc], **trains})
     content = {
         "global": {"scrape_interval": every, "evaluation_interval": every},
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []},
         "rule_files": [str(rules / "*.rules.yml")],
-        "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": addresses}]} for job, addresses in jobs.items()
-        ],
+        "scrape_configs": [{"job_name": job, "static_configs": addresses} for job, addresses in jobs.items()],
     }
     return json.dumps(content, indent=1)
 

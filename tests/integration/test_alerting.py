@@ -46,13 +46,13 @@ def test_a_cause_silences_its_consequences(watched):
     """Where Kafka cannot be reached, nobody need be told that nobody learns."""
     monitor, server, hook = watched
     with trainer(monitor):
-        metrics.KAFKA_BROKERS.labels("reader").set(0)
+        metrics.KAFKA_BROKERS.labels("seat").set(0)
         metrics.SEATS.labels("churn").set(0)
         wait_for(lambda: hook.states.get("KafkaUnreachable") == "firing", what="the cause")
         wait_for(
             lambda: ask(server.url, 'ALERTS{alertname="NobodyLearns",alertstate="firing"}'), what="its consequence"
         )
-        metrics.KAFKA_BROKERS.labels("reader").set(1)
+        metrics.KAFKA_BROKERS.labels("seat").set(1)
         wait_for(lambda: hook.states.get("KafkaUnreachable") == "resolved", what="the end of the cause")
         wait_for(lambda: hook.states.get("NobodyLearns") == "firing", what="what is no consequence any more")
         first = [alert for alert, _ in hook.heard].index("NobodyLearns")

@@ -33,7 +33,10 @@ def stack(tmp_path, said):
 
 def scraped(text):
     """Job -> addresses."""
-    return {job["job_name"]: job["static_configs"][0]["targets"] for job in json.loads(text)["scrape_configs"]}
+    return {
+        job["job_name"]: [target for one in job["static_configs"] for target in one["targets"]]
+        for job in json.loads(text)["scrape_configs"]
+    }
 
 
 def test_every_service_is_scraped_under_the_name_that_the_rules_know():
