@@ -3,8 +3,17 @@
 import os
 import subprocess
 import sys
+import time
+
+import pytest
+from prometheus_client import PROCESS_COLLECTOR
 
 from streaming.workers import Workers
+
+
+def own():
+    """What a process without workers shows, by name."""
+    return {one.name: one.value for family in PROCESS_COLLECTOR.collect() for one in family.samples}
 
 
 def sample(parent):
@@ -22,6 +31,28 @@ def test_parent_and_children_are_added_up():
         child.communicate(b"\n")
     assert both["process_resident_memory_bytes"] > alone["process_resident_memory_bytes"] + 1_000_000
     assert both["process_open_fds"] > alone["process_open_fds"] + 2
+
+
+def test_a_parent_without_workers_shows_what_prometheus_client_shows():
+    """The same names, so that alerts see both modes of the API; the same numbers, where they do not move."""
+    workers, alone = sample(os.getpid()), own()
+    assert workers.keys() == alone.keys()
+    for name in ("process_start_time_seconds", "process_max_fds"):
+        assert workers[name] == pytest.approx(alone[name], abs=1.0)
+    assert workers["process_virtual_memory_bytes"] == pytest.approx(alone["process_virtual_memory_bytes"], rel=0.1)
+
+
+def test_a_worker_that_is_started_again_is_seen():
+    """By the time of the newest start; each brings its own room for files."""
+    alone = sample(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=-1, stdout=-1) as child:
+        assert child.stdout
+        child.stdout.readline()
+        both = sample(os.getpid())
+        child.communicate(b"\n")
+    assert both["process_start_time_seconds"] == pytest.approx(time.time(), abs=30)
+    assert both["process_start_time_seconds"] > alone["process_start_time_seconds"]
+    assert both["process_max_fds"] == 2 * alone["process_max_fds"]
 
 
 def test_the_time_of_workers_that_ended_is_not_lost():
