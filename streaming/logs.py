@@ -50,6 +50,14 @@ def _dumps(fields: dict[str, Any], **_: Any) -> str:
     return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+_NOT_SAID = (
+    "Exception in ASGI application",  # said by us
+    "Invalid HTTP request received.",  # this and the next: a line for each, and strangers may send as many as they like
+    "Unsupported upgrade request.",
+    "No supported WebSocket library detected.",
+)
+
+
 class _Adopted(logging.StreamHandler[Any]):
     """Where the lines of libraries go."""
 
@@ -59,7 +67,7 @@ def _adopt(common: list[Processor], last: list[Processor]) -> None:
     handler = _Adopted(sys.stderr)
     meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=common, processors=[meta, *last]))
-    handler.addFilter(lambda record: not record.getMessage().startswith("Exception in ASGI application"))  # said by us
+    handler.addFilter(lambda record: not record.getMessage().startswith(_NOT_SAID))
     handler.setLevel(logging.WARNING)
     root = logging.getLogger()
     root.handlers = [*(other for other in root.handlers if not isinstance(other, _Adopted)), handler]

@@ -57,3 +57,32 @@ print(len(logging.getLogger().handlers), theirs in logging.getLogger().handlers)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "2 True\n"
+
+
+def test_requests_that_are_not_http_write_no_lines():
+    """Strangers could fill the disk with them; what else uvicorn warns of is told."""
+    program = """
+import logging, socket, threading, uvicorn
+from streaming.logs import set_up_logs
+set_up_logs("json")
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+listener = socket.create_server(("127.0.0.1", 0))
+server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, lifespan="off"))
+thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+thread.start()
+upgrade = b"GET / HTTP/1.1\\r\\nConnection: upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n"
+for request in (b"NONSENSE\\r\\n\\r\\n", upgrade):
+    with socket.create_connection(listener.getsockname()) as client:
+        client.sendall(request)
+        print(client.recv(12).decode())
+server.should_exit = True
+thread.join()
+logging.getLogger("uvicorn.error").warning("Exceeded concurrency limit.")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["HTTP/1.1 400", "HTTP/1.1 204"]
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["Exceeded concurrency limit."]
