@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import structlog
+from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,8 @@ from serving.records import Records
 from streaming import metrics
 
 log = structlog.get_logger()
+
+REGISTRY.register(metrics.IN_FLIGHT)
 
 _ID = b"x-request-id"
 _PLAIN = re.compile(r"[\w.-]{1,64}", re.ASCII)

@@ -9,6 +9,7 @@ signs the table, a property with a name of its own, before it compacts, and comp
 name. Another keeper that was in the middle of it, perhaps stopped for hours, is refused: the signature came in between.
 """
 
+import contextlib
 import threading
 import time
 import uuid
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 _TARGET_BYTES = 64_000_000
 _PATIENCE_S = 8.0
+_LOOK_S = 5.0
 _KEEPER = "headrace.keeper"
 
 
@@ -65,6 +67,8 @@ class Upkeep:
         self._keeper = uuid.uuid4().hex
         self._stop = threading.Event()
         self._vacuumed = -settings.archive_vacuum_every_s
+        self._shown: set[str] = set()
+        """Tables whose files have been counted."""
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self._thread.start()
 
@@ -74,19 +78,36 @@ class Upkeep:
         self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._settings.archive_compact_every_s):
+        every_s = self._settings.archive_compact_every_s
+        turn_s = time.monotonic() + every_s
+        while not self._stop.wait(min(_LOOK_S, every_s)):
+            for url in set(self._urls()) - self._shown:
+                self._look_at(url)
+            if time.monotonic() < turn_s:
+                continue
             vacuums = time.monotonic() - self._vacuumed >= self._settings.archive_vacuum_every_s
             for url in self._urls():
                 self._look_after(url, vacuums=vacuums)
             if vacuums:
                 self._vacuumed = time.monotonic()
+            turn_s = time.monotonic() + every_s
+
+    def _look_at(self, url: str) -> None:
+        """Show how many files there are before the first compaction; a store that is away is seen by the commits."""
+        with contextlib.suppress(DeltaError, OSError, ValueError):
+            self._count(url)
+
+    def _count(self, url: str) -> None:
+        files = len(DeltaTable(url, storage_options=storage_options(url)).file_uris())
+        metrics.ARCHIVE_FILES.labels(_topic(url)).set(files)
+        self._shown.add(url)
 
     def _look_after(self, url: str, *, vacuums: bool) -> None:
         """A step that fails (the store is away, another copy was faster) is left to the next turn."""
-        topic = url.rstrip("/").rpartition("/")[2]
+        topic = _topic(url)
         try:
             fewer = compact(url, self._keeper)
-            files = len(DeltaTable(url, storage_options=storage_options(url)).file_uris())
+            self._count(url)
             deleted = vacuum(url, self._settings.archive_keep_h) if vacuums and not self._stop.is_set() else 0
         except TableNotFoundError:
             return
@@ -95,6 +116,9 @@ class Upkeep:
             log.warning("upkeep is left to the next turn", table=url, reason=str(error).split("\n")[0])
             return
         metrics.ARCHIVE_COMPACTIONS.labels(topic).inc()
-        metrics.ARCHIVE_FILES.labels(topic).set(files)
         if fewer or deleted:
             log.info("tidied up", table=url, files_fewer=fewer, files_deleted=deleted)
+
+
+def _topic(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]

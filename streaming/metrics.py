@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter that nobody reads
@@ -63,9 +63,12 @@ def _counter(service: str, name: str, labels: tuple[str, ...], unit: str, meanin
 
 
 def _gauge(service: str, name: str, labels: tuple[str, ...], unit: str, meaning: str, act: str) -> Gauge:
-    """Of several workers of the API the greatest is shown, and of what is in flight the sum."""
+    """Of several workers of the API the greatest is shown, and of what is in flight the sum.
+
+    One without labels stands at 0 from the start, so who sets it has to register it: others must not show it.
+    """
     made = _declare(service, name, "gauge", labels, unit, meaning, act)[1]
-    return Gauge(**made, multiprocess_mode="livemax" if labels else "livesum")
+    return Gauge(**made, multiprocess_mode="livemax" if labels else "livesum", registry=REGISTRY if labels else None)
 
 
 def _histogram(  # as above, and the buckets
@@ -460,12 +463,12 @@ MLFLOW_FAILURES = _counter(
     "The log tells why, once for each time that it goes away.",
 )
 
-SIGNING_KEY_TIME = _gauge(
+SIGNING_KEY_TIME = _told(
     TRAINER,
     "headrace_signing_key_time_seconds",
     (),
     "seconds since 1970",
-    "When the file of the signing key was made; 0 where HEADRACE_SIGNING_KEY is set: nobody knows the age of that.",
+    "When the file of the signing key was made; nothing where HEADRACE_SIGNING_KEY is set: nobody knows its age.",
     "Over a year ago: make another one, see docs/security.md.",
 )
 
@@ -555,7 +558,7 @@ ARCHIVE_FILES = _gauge(
     "headrace_archive_files",
     _TOPIC,
     "files",
-    "Files of the table, after the last compaction.",
+    "Files of the table, at the start and after each compaction.",
     "Growing: compactions fail.",
 )
 ARCHIVE_COMPACTIONS = _counter(

@@ -2,10 +2,28 @@
 
 import os
 import secrets
+from collections.abc import Iterable
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from streaming import metrics
 from streaming.errors import HeadraceError
 from streaming.settings import SIGNING_KEY_FILE, Settings
+
+
+class _Made(Collector):
+    """When the key's file was made, in processes that have signed or verified with it."""
+
+    time_s: float | None = None
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        return [] if self.time_s is None else [metrics.SIGNING_KEY_TIME.family({(): self.time_s})]
+
+
+_made = _Made()
+REGISTRY.register(_made)
 
 
 def signing_key(settings: Settings) -> bytes:
@@ -16,7 +34,7 @@ def signing_key(settings: Settings) -> bytes:
         raise HeadraceError(f"HEADRACE_SIGNING_KEY is not set, and {settings.store} is not a local folder: set the key")
     try:
         key = _local_key()
-        metrics.SIGNING_KEY_TIME.set(SIGNING_KEY_FILE.stat().st_mtime)
+        _made.time_s = SIGNING_KEY_FILE.stat().st_mtime
         return key  # noqa: TRY300
     except OSError as error:
         raise HeadraceError(f"the signing key {SIGNING_KEY_FILE} cannot be made or read: {error.strerror}") from None

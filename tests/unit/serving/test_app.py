@@ -43,6 +43,12 @@ def test_probes_may_ask_by_head(api):
     assert [list(paths[path]) for path in ("/livez", "/readyz", "/metrics")] == [["get"]] * 3
 
 
+def test_a_request_is_in_flight_while_it_is_answered(api):
+    """The scrape itself; and none is left over."""
+    for _ in range(2):
+        assert "\nheadrace_http_in_flight 1.0\n" in api.client.get("/metrics").text
+
+
 def test_unknown_use_cases_are_told_which_there_are(api):
     """On every route."""
     wanted = "there is no use case 'nope'; there are heating, ruled"

@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
+from prometheus_client import REGISTRY
 
 from streaming import archive, archive_upkeep
 from streaming.archive import Table, app_id
 from streaming.errors import Fenced, HeadraceError, Unavailable
+from streaming.settings import Settings
+from tests.support import wait_for
 
 SCHEMA = pl.Schema({"_partition": pl.Int32(), "_offset": pl.Int64(), "_date": pl.Date()})
 TOPIC, ID = "t", "id1"
@@ -165,6 +168,50 @@ def test_upkeep_loses_neither_rows_nor_offsets(tmp_path, monkeypatch):
     assert held(tmp_path) == {0: list(range(42)), 1: list(range(81))}
     assert (txn(tmp_path, 0), txn(tmp_path, 1)) == (41, 80)
     assert Writer(tmp_path).next == {0: 42, 1: 81}
+
+
+def test_the_files_of_a_table_are_shown_long_before_the_first_compaction(tmp_path, monkeypatch):
+    """Of one that is made while the keeper looks, too; then the next compaction counts again."""
+
+    def shown(topic: str) -> float | None:
+        return REGISTRY.get_sample_value("headrace_archive_files", {"topic": topic})
+
+    monkeypatch.setattr(archive_upkeep, "_LOOK_S", 0.01)
+    urls: list[str] = []
+    keeper = archive_upkeep.Upkeep(Settings(archive_compact_every_s=3600), lambda: urls)
+    try:
+        early, late = (Table(f"file://{tmp_path}", topic, SCHEMA, keep_h=168) for topic in ("early", "late"))
+        early.own(ID, [0])
+        for end in range(3):
+            early.append(rows({0: range(end, end + 1)}), {0: end})
+        urls += [early.url, late.url]
+        assert wait_for(lambda: shown("early"), what="the early table's files") == 3
+        assert shown("late") is None
+        late.own(ID, [0])
+        late.append(rows({0: range(1)}), {0: 0})
+        assert wait_for(lambda: shown("late"), what="the late table's files") == 1
+    finally:
+        keeper.stop()
+
+
+def test_compactions_are_counted_with_the_files_that_they_leave(tmp_path, monkeypatch):
+    """And what fails is counted as that."""
+
+    def shown(name: str) -> float:
+        return REGISTRY.get_sample_value(f"headrace_archive_{name}", {"topic": TOPIC}) or 0.0
+
+    a = Writer(tmp_path)
+    for end in range(6):
+        a.write(p0=end)
+    runs, failures = shown("compactions_total"), shown("upkeep_failures_total")
+    keeper = archive_upkeep.Upkeep(Settings(archive_compact_every_s=0.05), lambda: [a.table.url])
+    try:
+        wait_for(lambda: shown("compactions_total") > runs, what="a compaction")
+        assert shown("files") == 1
+        monkeypatch.setattr(archive_upkeep, "compact", _full_disk)
+        wait_for(lambda: shown("upkeep_failures_total") > failures, what="a failure")
+    finally:
+        keeper.stop()
 
 
 def test_of_two_keepers_that_compact_the_same_files_at_one_time_one_is_refused(tmp_path, monkeypatch):

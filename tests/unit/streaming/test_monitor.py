@@ -4,6 +4,8 @@ import http.client
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -32,6 +34,17 @@ def test_metrics_are_shown_with_process_and_build():
     assert "process_resident_memory_bytes" in text
     assert 'headrace_build_info{python="3' in text
     assert 'service="archive"' in text
+
+
+def test_a_service_shows_nothing_that_it_has_not_set():
+    """A 0 of another service's gauge would be a lie on its panel."""
+    program = """
+import streaming.archiver, streaming.monitor, trainer.service
+from prometheus_client import REGISTRY
+print(sorted(one.name for family in REGISTRY.collect() for one in family.samples if one.name.startswith("headrace")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_service_is_ready_once_its_loop_turns():

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from streaming.errors import HeadraceError
@@ -31,6 +32,13 @@ def test_it_is_made_once_and_only_its_owner_may_read_it():
     assert SIGNING_KEY_FILE.stat().st_mode & 0o777 == 0o600
     assert signing_key(LOCAL) == verifying_key(LOCAL) == key
     assert [file.name for file in SIGNING_KEY_FILE.parent.iterdir()] == [SIGNING_KEY_FILE.name]
+
+
+def test_prometheus_is_told_when_it_was_made():
+    signing_key(LOCAL)
+    os.utime(SIGNING_KEY_FILE, (1_700_000_000, 1_700_000_000))
+    signing_key(LOCAL)
+    assert REGISTRY.get_sample_value("headrace_signing_key_time_seconds") == 1_700_000_000
 
 
 def test_of_many_that_make_it_at_once_all_get_the_same():
