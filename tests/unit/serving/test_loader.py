@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -90,6 +91,24 @@ def test_a_swap_tells_how_old_the_newest_event_is_that_the_model_knows(bench):
     bench.loader.look()
     assert seen("count") == count + 1
     assert 100 <= seen("sum") - total < 160
+
+
+def test_a_swap_tells_how_long_ago_the_model_was_taken(bench):
+    """And that it was loaded."""
+
+    def seen(name):
+        return REGISTRY.get_sample_value(f"headrace_snapshot_{name}", {"use_case": "heating"}) or 0.0
+
+    names = ("swaps_total", "delay_seconds_count", "delay_seconds_sum", "load_seconds_count")
+    before = {name: seen(name) for name in names}
+    taken = datetime.now(UTC) - timedelta(seconds=100)
+    one = replace(pointer(epoch=1, n=1), time=taken.isoformat())
+    bench.store.objects[one.object] = seal_model(one, learned(), KEY)
+    bench.records.take(MODELS, one.key, one.encode())
+    bench.loader.look()
+    added = {name: seen(name) - before[name] for name in names}
+    assert 100 <= added.pop("delay_seconds_sum") < 160
+    assert added == {"swaps_total": 1, "delay_seconds_count": 1, "load_seconds_count": 1}
 
 
 def test_a_zombie_is_ignored(bench):

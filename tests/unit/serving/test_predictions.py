@@ -1,5 +1,6 @@
 """Predictions over HTTP: by features, by key, by rules; labels."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -59,6 +60,23 @@ def test_a_key_alone_is_looked_up(api):
     api.views.known["R1"] = {"degrees": 20.0}
     by_key, by_features = (api.client.post(ASK, json=body).json() for body in ({"room": "R1"}, WARM))
     assert by_key["probabilities"] == by_features["probabilities"]
+
+
+def test_features_are_as_old_as_their_event_is_behind_the_models(api):
+    """Both in event time: nothing happens while the world stands still. What was looked up is counted."""
+
+    def lookups(result):
+        labels = {"use_case": "heating", "result": result}
+        return REGISTRY.get_sample_value("headrace_view_lookups_total", labels) or 0.0
+
+    before = lookups("found"), lookups("unknown")
+    api.serve(model(replace(pointer(), event_time="1970-01-01T00:05:00+00:00")))
+    api.views.known["R1"] = {"degrees": 20.0}  # of the beginning of time
+    api.client.post(ASK, json={"room": "R1"})
+    api.client.post(ASK, json={"room": "R9"})
+    age = REGISTRY.get_sample_value("headrace_feature_age_seconds", {"use_case": "heating"})
+    assert age == pytest.approx(300, abs=0.001)
+    assert (lookups("found"), lookups("unknown")) == (before[0] + 1, before[1] + 1)
 
 
 def test_an_unknown_key_is_a_404(api):

@@ -1,18 +1,30 @@
 """What a trainer shows to Prometheus."""
 
 import math
+import os
+import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 from river import dummy, linear_model, metrics
 from typing_extensions import TypedDict
 
+from streaming.checkpoints import Checkpoints
+from streaming.errors import Unavailable
 from streaming.merge import Dead, Moment, Place, Record
+from streaming.settings import Kafka
+from streaming.store import Store
 from streaming.topics import Topic
 from streaming.usecase import Answer, Question, UseCase, on
+from tests.support import wait_for
+from trainer import publisher as publishing
 from trainer.drift import Drift
 from trainer.learner import Counts, Learner
 from trainer.observed import Observer, Read
+from trainer.publisher import Progress, Publisher
+from trainer.saver import Saver
 from trainer.status import learner_facts
 
 
@@ -171,3 +183,126 @@ def test_a_shard_that_is_given_back_leaves_no_series(learner, observer):
     observer.close()
     assert value("headrace_pending") is None
     assert value("headrace_events_total") is None
+
+
+def values(*names):
+    """Samples of the shard, by the ends of their names."""
+    return {name: value(f"headrace_{name}") for name in names}
+
+
+def test_before_the_first_checkpoint_nothing_is_said_of_its_time(observer):
+    """It would be 1970; that none has failed is said."""
+    observer.saved(SimpleNamespace(stored=0, failures=0, refused=3, sizes={}))
+    assert values("checkpoints_total", "checkpoint_failures_total", "checkpoint_refused") == {
+        "checkpoints_total": 0,
+        "checkpoint_failures_total": 0,
+        "checkpoint_refused": 3,
+    }
+    assert value("headrace_checkpoint_time_seconds") is None
+
+
+def test_checkpoints_are_shown_as_the_saver_made_them(observer, tmp_path):
+    """Those that are stored and those that failed; of the newest its time, seconds, pause and bytes."""
+    checkpoints = Checkpoints(Store(tmp_path.as_uri()), "observed", "0", b"k")
+    checkpoints.claim(lambda stored: stored)
+    saver = Saver(checkpoints, every_s=0, deadline_s=60, before_put=lambda: None)
+
+    def stored():
+        saver.look()
+        return not saver.busy
+
+    def save(dump):
+        saver.start(dump, {Place("said", 0): 1}, 1, {"prior": b"x" * 1000})
+        wait_for(stored, what="the checkpoint")
+        observer.saved(saver)
+
+    began = time.time()
+    state = os.urandom(5_000)  # nothing makes it smaller
+    save(lambda: state)
+    save(lambda: 1 / 0)
+    saver.close()
+    assert values("checkpoints_total", "checkpoint_failures_total") == {
+        "checkpoints_total": 1,
+        "checkpoint_failures_total": 1,
+    }
+    assert began <= value("headrace_checkpoint_time_seconds") <= time.time()
+    assert 0 < value("headrace_checkpoint_seconds") <= time.time() - began
+    assert 0 < value("headrace_checkpoint_pause_seconds") == saver.pause_s
+    (written,) = [file for file in tmp_path.rglob("*") if file.is_file() and file.stat().st_size > 5_000]
+    assert value("headrace_checkpoint_bytes") == written.stat().st_size
+    assert value("headrace_candidate_bytes", candidate="prior") == 1018
+
+
+class Away:
+    """A store that takes every second object, and a producer that takes everything."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def put_new(self, _name, sealed):
+        """First yes, then no."""
+        self.sizes.append(len(sealed))
+        if len(self.sizes) % 2 == 0:
+            raise Unavailable("the store is away")
+
+    def names(self, _folder):
+        """There is nothing to prune."""
+        return []
+
+    def produce(self, *_, **__):
+        """Pointers."""
+
+    def poll(self, _timeout_s):
+        """Nothing comes back."""
+
+
+def test_snapshots_are_shown_as_the_publisher_made_them(observer, monkeypatch):
+    """Those that were published, the bytes of the newest, those that were not, and the views that wait."""
+    monkeypatch.setattr(publishing, "read_latest", lambda *_: {})
+    monkeypatch.setattr(publishing, "_EVERY_S", 0.0)
+    monkeypatch.setattr(publishing, "SHARE", 0)
+    away: Any = Away()
+    publisher = Publisher(Kafka(), away, away, b"k", ("observed", "0", 1))
+    candidate = Learner(Observed()).state.candidates["prior"]
+    for learned in (1, 2):
+        progress = Progress(learned, None, {})
+
+        def tried(progress=progress, wanted=learned):
+            publisher.look(progress, lambda: candidate, behind=False)
+            return publisher.published + publisher.failures == wanted
+
+        wait_for(tried, what="the snapshot")
+    publisher.close()
+    observer.published(publisher, None, 17)
+    assert values("snapshots_total", "snapshot_failures_total", "snapshot_bytes", "views_waiting") == {
+        "snapshots_total": 1,
+        "snapshot_failures_total": 1,
+        "snapshot_bytes": away.sizes[0],
+        "views_waiting": 17,
+    }
+    assert value("headrace_mlflow_up") is None  # there is none
+
+
+def test_what_is_on_its_way_to_mlflow_is_shown(observer):
+    """Each fact under its own name; counters by what was added."""
+    nothing = SimpleNamespace(published=0, failures=0, size=0)
+    runs = {"prior": ("12", "af3")}
+    registrar = SimpleNamespace(up=True, points=7, pending=False, registered=2, failures=5, runs=runs)
+    observer.published(nothing, registrar, 0)
+    registrar.up, registrar.points, registrar.pending = False, 9, True
+    registrar.registered, registrar.failures = 3, 9
+    observer.published(nothing, registrar, 0)
+    assert values(
+        "mlflow_up",
+        "mlflow_waiting_points",
+        "registration_pending",
+        "registrations_total",
+        "mlflow_failures_total",
+    ) == {
+        "mlflow_up": 0,
+        "mlflow_waiting_points": 9,
+        "registration_pending": 1,
+        "registrations_total": 3,
+        "mlflow_failures_total": 9,
+    }
+    assert value("headrace_mlflow_run_info", candidate="prior", experiment="12", run="af3") == 1
