@@ -11,7 +11,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := true
 endif
 
-.PHONY: help setup up test check fix bench bench-real soak lock
+.PHONY: help setup up test check fix bench bench-lifecycle bench-real soak lock
 
 help:
 	@echo "make setup   install into .venv/ what requirements.lock names, and fetch Apache Kafka"
@@ -20,6 +20,7 @@ help:
 	@echo "make check   lint, format, types, arrows between packages; edits nothing"
 	@echo "make fix     format, and mend what can be mended"
 	@echo "make bench   measure (ARGS=...)"
+	@echo "make bench-lifecycle   how soon a better candidate becomes champion, and how often an equal one"
 	@echo "make bench-real   the use cases on real data (ARGS='airline'; ARGS=--write keeps the table in docs/real-data.md)"
 	@echo "make soak    kill everything at random for twenty minutes, and compare (ARGS='--seed 7'); long state machines"
 	@echo "make lock    resolve pyproject.toml into requirements.lock again"
@@ -45,6 +46,9 @@ fix: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-lifecycle: $(STAMP)
+	@$(BIN)/python -m benchmarks lifecycle
 
 bench-real: $(STAMP)
 	@$(BIN)/python -m benchmarks real $(ARGS)

@@ -30,6 +30,7 @@ _OF_QUALITY = {
     "real": "benchmarks.real_data.table",
     "use-cases": "benchmarks.figures",
     "reasons": "benchmarks.reasons",
+    "lifecycle": "benchmarks.lifecycle",
 }
 """Modules with a `main` of their own, by the word that calls them."""
 

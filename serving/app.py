@@ -29,7 +29,7 @@ from streaming.logs import set_up_logs
 from streaming.settings import Kafka, Settings, load_settings
 from streaming.signing import signing_key
 from streaming.store import Store
-from streaming.topics import CONTROL
+from streaming.topics import AUDIT, CONTROL
 from streaming.usecase import Features, UseCase
 from streaming.versions import model_name
 from usecases.registry import load_use_cases
@@ -154,7 +154,7 @@ def build(state: State, lifespan: Lifespan | None = None) -> FastAPI:
 
 
 def _make_topics(kafka: Kafka, use_cases: Mapping[str, UseCase]) -> None:
-    ensure_topics(kafka, [*told.TOPICS, *(f"{name}.views" for name in use_cases)], compacted=True)
+    ensure_topics(kafka, [*told.TOPICS, AUDIT, *(f"{name}.views" for name in use_cases)], compacted=True)
     ensure_topics(kafka, [f"{name}.labels" for name in use_cases])
 
 

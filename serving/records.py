@@ -133,6 +133,8 @@ def _together(said: list[dict[str, Any]]) -> dict[str, Any]:
         **shards.added_up(said),
         "shards": len(said),
         "champion": shards.best(candidates, metric, bigger=bool(newest.get("bigger_is_better", True))),
+        "changes": [{**change, "shard": one.get("shard")} for one in said for change in one.get("changes") or ()],
+        "paired": shards.paired(said),
         "candidates": candidates,
         "served": shards.averaged([{**status, "candidates": {"": status.get("served") or {}}} for status in said])[""],
         "drift": _drifts(said),

@@ -3,6 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from starlette.requests import Request
 
 from serving.model import Models
 from serving.outbox import Outbox
@@ -10,7 +14,12 @@ from serving.predictor import Predictor
 from serving.problem import Problem, busy
 from serving.records import Records
 from serving.versions import Versions
+from streaming.audit import audit_record
+from streaming.errors import Unavailable
 from streaming.store import Store
+from streaming.topics import AUDIT, CONTROL
+
+log = structlog.get_logger()
 
 _STEP_S = 0.02
 
@@ -34,6 +43,17 @@ class State:
         """End a request about the trainers while what they said is not read yet."""
         if not self.ready():
             raise busy("Not ready", "what the trainers have published is not read to its end yet: Kafka is asked")
+
+    async def want(
+        self, request: Request, record: tuple[str, bytes | None], what: str, use_case: str, **facts: Any
+    ) -> None:
+        """Say on `headrace.control` what is wanted, and on `headrace.audit` who wants it; raises `Unavailable`."""
+        await self.outbox.send(CONTROL, *record)
+        by = f"the API, for {request.client.host}" if request.client else "the API"
+        try:
+            await self.outbox.send(AUDIT, *audit_record(what, use_case, by, **facts))
+        except Unavailable as error:  # it is wanted all the same
+            log.warning("a change is not in headrace.audit", what=what, use_case=use_case, by=by, reason=str(error))
 
     def predictor(self, name: str) -> Predictor:
         """The predictor of a use case; unknown names are told which there are."""

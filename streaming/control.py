@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaError
 
+from streaming.audit import audit_record, person
 from streaming.errors import Unavailable
 from streaming.history import history
-from streaming.kafka import producer
+from streaming.kafka import ensure_topics, producer
 from streaming.settings import Kafka
-from streaming.topics import CONTROL, STATUS
+from streaming.topics import AUDIT, CONTROL, STATUS
 
 _ANSWER_S = 10.0
 
@@ -33,11 +34,15 @@ def training_record(use_case: str, *, enabled: bool) -> tuple[str, bytes]:
 
 def set_training(kafka: Kafka, use_case: str, *, enabled: bool) -> None:
     """Say that training is wanted or not; returns after the broker's acknowledgement."""
-    want(kafka, *training_record(use_case, enabled=enabled))
+    what = f"training {'on' if enabled else 'off'}"
+    want(kafka, *training_record(use_case, enabled=enabled), audit=audit_record(what, use_case, person()))
 
 
-def want(kafka: Kafka, key: str, value: bytes | None) -> None:
-    """Say what is wanted; without a value, that nothing is any more. Returns after the broker's acknowledgement."""
+def want(kafka: Kafka, key: str, value: bytes | None, *, audit: tuple[str, bytes]) -> None:
+    """Say what is wanted, and who wants it; without a value, that nothing is any more.
+
+    Returns after the broker's acknowledgement.
+    """
     failed: list[KafkaError] = []
     client = producer(kafka, **{"message.timeout.ms": round(_ANSWER_S * 1000)})
 
@@ -45,7 +50,9 @@ def want(kafka: Kafka, key: str, value: bytes | None) -> None:
         if error is not None:
             failed.append(error)
 
+    ensure_topics(kafka, [CONTROL, AUDIT], compacted=True)
     client.produce(CONTROL, key=key, value=value, on_delivery=note)
+    client.produce(AUDIT, key=audit[0], value=audit[1], on_delivery=note)
     left = client.flush(_ANSWER_S + 1)
     if failed or left:
         reason = failed[0].str() if failed else "no acknowledgement"

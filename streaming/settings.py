@@ -57,6 +57,15 @@ class Monitor(BaseModel, extra="forbid"):
     """Not set: nowhere; 0: a free port, which the log tells."""
 
 
+class Champion(BaseModel, extra="forbid"):
+    """When another candidate becomes champion (trainer/choice.py says how)."""
+
+    alpha: float = Field(default=0.03, gt=0, lt=1)
+    """The chance of taking an equal challenger at one test: smaller waits longer for evidence."""
+    blocks: int = Field(default=50, ge=10)
+    """The newest blocks of answers that a test looks at; a block is a twentieth of the rolling window."""
+
+
 class Forecast(BaseModel, extra="forbid"):
     """Of the use case `forecast`."""
 
@@ -99,6 +108,7 @@ class Settings(BaseSettings):
     use_cases: str = ""
     """Use cases outside the project: paths of .py files or module names, separated by commas."""
     monitor: Monitor = Field(default_factory=Monitor)
+    champion: Champion = Field(default_factory=Champion)
     forecast: Forecast = Field(default_factory=Forecast)
     fair_price: FairPrice = Field(default_factory=FairPrice)
     poll: str = ""

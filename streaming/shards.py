@@ -30,6 +30,25 @@ def averaged(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float |
     return found
 
 
+def paired(shards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Each challenger against the champions of the shards that have another one, weighted by blocks; no test is told.
+
+    >>> one = {"gain": 0.1, "apart": 0.25, "blocks": 10, "p": 0.5}
+    >>> paired([{"paired": {"a": one}}, {"paired": {"a": {**one, "blocks": 30, "gain": 0.5}}}, {}])
+    {'a': {'gain': 0.4, 'apart': 0.25, 'blocks': 40, 'p': None}}
+    """
+    pairs: dict[str, list[Mapping[str, float]]] = {}
+    for shard in shards:
+        for name, pair in (shard.get("paired") or {}).items():
+            pairs.setdefault(name, []).append(pair)
+    found: dict[str, dict[str, float | None]] = {}
+    for name, known in pairs.items():
+        blocks = sum(pair["blocks"] for pair in known)
+        means = {what: sum(pair[what] * pair["blocks"] for pair in known) / blocks for what in ("gain", "apart")}
+        found[name] = {**means, "blocks": blocks, "p": None}
+    return found
+
+
 def best(candidates: Mapping[str, Mapping[str, float | None]], metric: str, *, bigger: bool) -> str | None:
     """The candidate that is best by this metric, the first of equals; None while none has a value.
 

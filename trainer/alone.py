@@ -54,7 +54,7 @@ def bring_to(
     merge = Merge(
         use_case.topics, offsets, wait_s=settings.merge_wait_s, read_ahead=settings.read_ahead, clock=learned.clock
     )
-    learner = Learner(use_case, learned.state)
+    learner = Learner(use_case, learned.state, settings.champion)
     learner.clock = learned.clock or 0
     source.start(merge, ends)
     while not merge.drained:

@@ -48,6 +48,20 @@ class Scores:
                 found[f"rolling_{name}"] = _finite(rolling[name]) if self.answers else None
         return found
 
+    def over_last(self, answers: int) -> float | None:
+        """The metric that chooses, over the newest answers alone; at most those of the window. None: not finite."""
+        metric = self.life[0].clone()
+        newest = [self.window[at] for at in range(-min(answers, len(self.window)), 0)]
+        if reads(metric) is Reads.CENTERS:
+            for fed in newest:
+                metric.update(*fed)
+        else:
+            update, slot = _told(metric, metric.update)
+            for y, prediction in newest:
+                if (said := prediction[slot]) is not None:
+                    update(y, said)
+        return _finite(metric)
+
 
 def _define(metric: Any) -> str:
     """A metric's name, class and plain parameters."""

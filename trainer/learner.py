@@ -11,8 +11,10 @@ from streaming.codec import to_text
 from streaming.errors import BadRecord, HeadraceError
 from streaming.merge import Dead, Moment, Place, Record
 from streaming.scoring import Reads, metric_name, reads
+from streaming.settings import Champion
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, predictor, scorer, teacher
+from trainer.choice import BLOCKS_PER_WINDOW, Change, Choice, Pair
 from trainer.costs import Costs
 from trainer.drift import Drift
 from trainer.failures import error_line, what_was_given
@@ -55,6 +57,7 @@ class State:
     """None, as the next: of a state that was written before it was kept."""
     drifts: dict[str, Drift] | None = None
     """By candidate. They hear only samples of what a live trainer learns, and decide nothing."""
+    choice: Choice = field(default_factory=Choice)
 
     @classmethod
     def new(cls, use_case: UseCase) -> "State":
@@ -66,9 +69,9 @@ class State:
 class Learner:
     """Runs a use case's handlers over moments: joins answers to questions, scores first, then teaches."""
 
-    def __init__(self, use_case: UseCase, state: State | None = None) -> None:
-        """Go on from `state`, or from nothing."""
-        self.use_case = use_case
+    def __init__(self, use_case: UseCase, state: State | None = None, rule: Champion | None = None) -> None:
+        """Go on from `state`, or from nothing; `rule` says how the champion is chosen."""
+        self.use_case, self._rule = use_case, rule or Champion()
         self.state = state or State.new(use_case)
         self.clock = 0
         self.recent: deque[Features] = deque(maxlen=20)
@@ -85,12 +88,16 @@ class Learner:
         self._clusters = reads(self._metric) is Reads.CENTERS
         self._served = self.state.served = self.state.served or Served(type(use_case))
         self._drifts = self.state.drifts = self.state.drifts or {}
+        self._rolling = f"rolling_{metric_name(self._metric)}"
+        self._block = max(1, type(use_case).window // BLOCKS_PER_WINDOW)
         self._uses: dict[type, Callable[[Any, int], None]] = {
             Example: self._example,
             Question: self._ask,
             Answer: self._answer,
         }
         self._bind()
+        if self.champion is not None and self.champion not in self._rolling_values():
+            self._replace("gone")
 
     def _bind(self) -> None:
         alive = [c for c in self.state.candidates.values() if c.failed is None]
@@ -166,14 +173,54 @@ class Learner:
 
     @property
     def champion(self) -> str | None:
-        """The best candidate by the rolling metric; the first in the use case's order where they are equal."""
-        name = f"rolling_{metric_name(self._metric)}"
-        values = {c.name: c.scores.values()[name] for c, *_ in self._pool}
-        known = {candidate: value for candidate, value in values.items() if value is not None}
-        if not known:
-            return None
-        best = max if self._metric.bigger_is_better else min
-        return best(known, key=known.__getitem__)
+        """The candidate that serves; None while nothing was scored."""
+        return self.state.choice.champion
+
+    def _scored(self) -> None:
+        """An answer was scored: the first of all is champion first; at the end of a block another one may be better."""
+        choice = self.state.choice
+        if choice.champion is None:
+            choice.champion = next(iter(self._rolling_values()), None)
+        if choice.count(self._block):
+            choice.take([candidate for candidate, *_ in self._pool], self._block, self._rule)
+            bigger = self._metric.bigger_is_better
+            after = choice.better(self._rolling_values(), self._rule, bigger=bigger)
+            if after is not None:
+                self._change(after, "better", choice.pairs(bigger=bigger)[after])
+
+    def _replace(self, why: str) -> None:
+        """The champion can serve no longer: the best of the others takes its place, without a test."""
+        best = self._best()
+        if best:
+            self._change(best[0], why)
+        else:
+            self.state.choice.champion = None
+
+    def _change(self, after: str, why: str, pair: Pair | None = None) -> None:
+        choice, rolling = self.state.choice, self._rolling_values()
+        before = str(choice.champion)
+        choice.change(
+            Change(
+                number=choice.changes[-1].number + 1 if choice.changes else 1,
+                before=before,
+                after=after,
+                why=why,
+                learned=self.state.counts.learned,
+                clock=self.clock,
+                values={name: rolling.get(name) for name in (before, after)},
+                blocks=pair.blocks if pair else 0,
+                p=pair.p if pair else None,
+            )
+        )
+
+    def _rolling_values(self) -> dict[str, float]:
+        values = {c.name: c.scores.values()[self._rolling] for c, *_ in self._pool}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _best(self) -> list[str]:
+        """The candidates that were scored, the best by the rolling metric first; equal ones in the use case's order."""
+        values = self._rolling_values()
+        return sorted(values, key=values.__getitem__, reverse=self._metric.bigger_is_better)
 
     def _handle(self, record: Record) -> list[Outcome]:
         """Run the handlers on one event; when one raises, the profile is as it was before."""
@@ -226,7 +273,7 @@ class Learner:
         if y is not None:
             counts.questions += 1
             counts.answers += 1
-        champion, serving = self._served.champion, self._serving
+        champion, serving = self.champion, self._serving
         if serving is not None and (y is not None or self._clusters):
             serving.by(champion)
         for candidate, predict, score, learn in self._pool:
@@ -239,7 +286,9 @@ class Learner:
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # a model may raise anything; the others go on
                 self._fail(candidate, error, x, y)
-        self._count_lesson()
+        counts.learned += 1
+        if y is not None or self._clusters:
+            self._scored()
 
     def _ask(self, question: Question, time: int) -> None:
         join, counts = self.state.join, self.state.counts
@@ -250,7 +299,7 @@ class Learner:
         self._see(question.x)
         counts.questions += 1
         x = dict(question.x)
-        asked = Open(id, str(question.key), time, x, self._predict(x), self._served.champion)
+        asked = Open(id, str(question.key), time, x, self._predict(x), self.champion)
         y = join.ask(asked, self.clock)
         if y is not None:
             self._teach(asked, y)
@@ -313,18 +362,14 @@ class Learner:
                 learn(x, y)
             except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error, x, y)
-        self._count_lesson()
-
-    def _count_lesson(self) -> None:
         self.state.counts.learned += 1
-        if self._serving is not None:
-            self._served.follow(self.state.counts.learned, lambda: self.champion)
+        self._scored()
 
     def _fail(self, candidate: Candidate, error: Exception, x: Features, y: Label | None = None) -> None:
         candidate.failed = f"{error_line(error)}; {what_was_given(x, y)}"
         self._bind()
-        if candidate.name == self._served.champion:
-            self._served.champion = self.champion
+        if candidate.name == self.champion:
+            self._replace("failed")
 
     def _id(self, key: str, time: int) -> str:
         return f"{self.use_case.name}/{key}/{to_text(time)}"
@@ -372,6 +417,7 @@ def adopt(use_case: UseCase, state: State) -> list[str]:
     for question in state.join.open.values():
         for name in new_ones & question.predictions.keys():
             del question.predictions[name]  # another model said so
+    state.choice.forget(new_ones | (state.candidates.keys() - kept.keys()))
     state.candidates = kept
     state.drifts = {n: d for n, d in (state.drifts or {}).items() if n in kept and kept[n].scores is scores.get(n)}
     new = Join.of(kind)

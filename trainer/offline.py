@@ -7,6 +7,7 @@ from streaming.codec import Codec
 from streaming.errors import BadRecord
 from streaming.merge import Dead, Merge, Place
 from streaming.partition import partition_of
+from streaming.settings import Champion
 from streaming.usecase import UseCase
 from trainer.learner import Learner
 from trainer.summary import Learned
@@ -21,7 +22,7 @@ def unwatched(_: Learner) -> None:
 
 
 def learn_all(
-    use_case: UseCase, lanes: Lanes, partitions: int, watch: Watch = unwatched
+    use_case: UseCase, lanes: Lanes, partitions: int, watch: Watch = unwatched, rule: Champion | None = None
 ) -> tuple[list[Learned], list[Dead]]:
     """Learn all records of `lanes` from nothing: by one learner or, of a sharded use case, by one for each partition.
 
@@ -30,7 +31,7 @@ def learn_all(
     learned: list[Learned] = []
     letters: list[Dead] = []
     for part in _split(lanes, partitions) if use_case.sharded else [lanes]:
-        learner, offsets, dead = learn(use_case, part, watch)
+        learner, offsets, dead = learn(use_case, part, watch, rule)
         learned.append((learner, offsets))
         letters += dead
     return learned, letters
@@ -47,13 +48,15 @@ def _split(lanes: Lanes, partitions: int) -> list[Lanes]:
     return [{place: iter(records) for place, records in part.items()} for part in found]
 
 
-def learn(use_case: UseCase, lanes: Lanes, watch: Watch = unwatched) -> tuple[Learner, dict[Place, int], list[Dead]]:
+def learn(
+    use_case: UseCase, lanes: Lanes, watch: Watch = unwatched, rule: Champion | None = None
+) -> tuple[Learner, dict[Place, int], list[Dead]]:
     """Learn all records of `lanes` (key and value in the order of each partition) from nothing.
 
     `watch` is shown the learner after each moment.
     Gives the learner, the next offset of every lane, and the dead letters.
     """
-    learner = Learner(use_case)
+    learner = Learner(use_case, rule=rule)
     merge = Merge(use_case.topics, dict.fromkeys(lanes, 0), wait_s=0)
     codecs = {topic.name: Codec(topic) for topic in use_case.topics}
     ends = dict.fromkeys(lanes, 0)

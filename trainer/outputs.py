@@ -1,24 +1,30 @@
 """What a learning trainer shows to others beside its checkpoints: status, snapshots, views, MLflow."""
 
+import contextlib
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
+from streaming.audit import audit_record
 from streaming.checkpoints import Claim
 from streaming.codec import to_text
 from streaming.settings import Settings
 from streaming.store import Store
+from streaming.topics import AUDIT
 from streaming.usecase import UseCase
 from trainer.candidates import Candidate
 from trainer.changes import Changes
+from trainer.choice import Change
 from trainer.learner import Learner
 from trainer.observed import Observer
 from trainer.publisher import Progress, Publisher
 from trainer.registrar import Registrar
 from trainer.registration import CandidateFacts, RegistryFacts
 from trainer.saver import Offsets, by_topic
-from trainer.status import Reporter, learner_facts
+from trainer.status import Reporter, change_facts, learner_facts
 from trainer.views import RedisSink, TopicSink, ViewPublisher
 
 _LAST_VISIT_S = 10.0
@@ -39,7 +45,8 @@ class Outputs:
     ) -> None:
         """Everything published carries the claim's epoch; `check_owner` raises `Fenced` when it is lost."""
         use_case, shard, epoch = learner.use_case.name, claim.shard, claim.epoch
-        self._learner = learner
+        self._learner, self._producer = learner, producer
+        self._who = use_case, shard, claim.learner
         self.observer = Observer(use_case, shard, learner)
         self.changes = Changes(learner)
         self._reporter = Reporter(producer, use_case, shard, epoch)
@@ -78,6 +85,7 @@ class Outputs:
         """Publish the status, the learner's facts and the loop's; and tell MLflow, as far as a checkpoint covers it."""
         if self._registrar is not None:
             self._registrar.offer(self._registry_facts(checkpointed))
+        self._audit(checkpointed)
         newest = self._publisher.newest
         self._learner.look_for_drift()
         told = learner_facts(self._learner)
@@ -92,6 +100,17 @@ class Outputs:
                 **facts,
             }
         )
+
+    def _audit(self, checkpointed: int | None) -> None:
+        """Tell of changes of the champion that a crash cannot take back; those that do not arrive are told again."""
+        use_case, shard, learner = self._who
+        untold = self._learner.state.choice.untold
+        for change in [change for change in untold if checkpointed is not None and change.learned <= checkpointed]:
+            id = f"{use_case}/{shard}/{learner}/champion/{change.number}"  # the record's own word
+            facts = change_facts(change)
+            key, value = audit_record("champion", use_case, "trainer", id=id, shard=shard, **facts)
+            with contextlib.suppress(BufferError):
+                self._producer.produce(AUDIT, key=key, value=value, on_delivery=partial(_strike_off, untold, change))
 
     def close(self) -> None:
         """Finish what is on its way, or give it up."""
@@ -117,7 +136,12 @@ class Outputs:
             checkpointed=checkpointed,
             features=tuple(sorted(state.features or ())),
             example=dict(recent[-1]) if recent else None,
+            change=self._change_to(newest.candidate) if newest else None,
         )
+
+    def _change_to(self, candidate: str) -> dict[str, Any] | None:
+        changes = self._learner.state.choice.changes
+        return change_facts(changes[-1]) if changes and changes[-1].after == candidate else None
 
     def _champion(self) -> Candidate | None:
         name = self._learner.champion
@@ -125,3 +149,10 @@ class Outputs:
 
     def _clock(self) -> str | None:
         return to_text(self._learner.clock) if self._learner.state.counts.events else None
+
+
+def _strike_off(untold: "deque[Change]", change: Change, error: KafkaError | None, _record: object) -> None:
+    """Kafka has it. In whichever thread asks the client for news."""
+    if error is None:
+        with contextlib.suppress(ValueError):
+            untold.remove(change)

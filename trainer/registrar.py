@@ -181,7 +181,7 @@ class Registrar:
         why = self._reason(held.facts)
         if why is not None:
             with failpoint("register"):
-                version = registry.register(held, runs)
+                version = registry.register(held, runs, why)
             with failpoint("move-aliases"):
                 registry.move_aliases(version, held.facts)
             self._last = version

@@ -37,6 +37,8 @@ class RegistryFacts:
     features: tuple[str, ...] = ()
     example: Mapping[str, Any] | None = None
     """A recent request body."""
+    change: Mapping[str, Any] | None = None
+    """The change that made the snapshot's candidate champion; None for the first champion."""
 
 
 @dataclass(frozen=True)

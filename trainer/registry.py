@@ -9,6 +9,8 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 from streaming import versions
 from streaming.errors import HeadraceError
 from streaming.snapshots import Pointer
@@ -46,8 +48,8 @@ class Registry:
         self._bigger = bool(type(use_case).metric().bigger_is_better)
         self.versions = Versions(client, name)
 
-    def register(self, held: Held, runs: Runs) -> Version:
-        """Make a version of the snapshot, unless there is one."""
+    def register(self, held: Held, runs: Runs, why: str) -> Version:
+        """Make a version of the snapshot, unless there is one; its tags tell why, and how it became champion."""
         found = self.versions.of_object(held.pointer.object, self._learner)
         if found is not None:
             return found
@@ -58,6 +60,9 @@ class Registry:
         name = self.versions.name
         self._ensure_model(name)
         tags = versions.tags(held.pointer, held.facts.offsets, self._learner, code_version(self._use_case))
+        tags["headrace.why"] = why
+        if (change := held.facts.change) is not None:
+            tags["headrace.change"] = orjson.dumps(change).decode()
         made = self.client.create_model_version(
             name, f"models:/{model.model_id}", run, tags=tags, await_creation_for=0, model_id=model.model_id
         )

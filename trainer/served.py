@@ -5,15 +5,12 @@ follows from the events alone, as all that is learned.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 
 from streaming.asking import Prediction
 from streaming.usecase import Features, Label, UseCase
 from trainer.candidates import Candidate, Scores, life_scorer, scorer
-
-_EVERY = 100
-"""Lessons from one look at who is champion to the next: that takes as long as a lesson."""
 
 
 class Served:
@@ -25,8 +22,6 @@ class Served:
     def __init__(self, use_case: type[UseCase]) -> None:
         """Nothing was served yet."""
         self.scores = Scores(use_case, most=1)
-        self.champion: str | None = None
-        """Whose predictions are served now."""
         self.by: str | None = None
         """Who gave the last answers,"""
         self.since = 0
@@ -36,11 +31,6 @@ class Served:
     def as_one(self) -> str | None:
         """The candidate whose window is that of what was served."""
         return self.by if self.since >= self.scores.size else None
-
-    def follow(self, lessons: int, champion: Callable[[], str | None]) -> None:
-        """After so many lessons see who is champion, if it is time to."""
-        if lessons % _EVERY == 0 or (self.champion is None and lessons < _EVERY):
-            self.champion = champion() or self.champion
 
     def part(self, candidates: Mapping[str, Candidate], then: str | None = None) -> bool:
         """Somebody else answers from now on; tells whether the window is another object by that."""
@@ -67,8 +57,6 @@ class Served:
         if fresh.scores.definition != self.scores.definition:
             return fresh
         self.part(candidates)
-        if self.champion not in use_case.candidates:
-            self.champion = None
         return self
 
 

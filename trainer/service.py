@@ -22,7 +22,7 @@ from streaming.settings import Settings
 from streaming.signing import signing_key
 from streaming.source import Source
 from streaming.store import Store
-from streaming.topics import CONTROL, MODELS, STATUS
+from streaming.topics import AUDIT, CONTROL, MODELS, STATUS
 from streaming.usecase import UseCase
 from trainer import stored
 from trainer.added import Added
@@ -64,7 +64,7 @@ class Trainer:
         kafka = settings.kafka
         self._store, self._key = Store(settings.store), signing_key(settings)
         ensure_topics(kafka, [topic.name for topic in use_case.topics])
-        ensure_topics(kafka, [CONTROL, STATUS, MODELS, *Outputs.topics(use_case)], compacted=True)
+        ensure_topics(kafka, [CONTROL, STATUS, MODELS, AUDIT, *Outputs.topics(use_case)], compacted=True)
         deadletters.ensure(kafka, list(use_case.topics))
         self._producer = producer(kafka, **statistics("writer"))
         self._switch = Switch(kafka, use_case.name)
@@ -196,7 +196,7 @@ class Trainer:
             log.warning("a checkpoint is passed over", use_case=use_case.name, reason=sentence)
         for sentence in loaded.said if loaded else ():
             log.warning("the checkpoint was fitted to the use case", use_case=use_case.name, reason=sentence)
-        learner = Learner(use_case, loaded.state if loaded else None)
+        learner = Learner(use_case, loaded.state if loaded else None, self._settings.champion)
         letters = deadletters.Outbox(self._producer, claim.epoch)
         saver = self._saver(checkpoints, letters, wanted)
         clock = loaded.clock if loaded else None

@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from streaming.codec import to_text
 from streaming.scoring import metric_name
 from streaming.topics import STATUS
+from trainer.choice import Change
 from trainer.drift import Drift
 from trainer.learner import Learner, as_numbers
 
@@ -19,12 +20,15 @@ _EVERY_S = 1.0
 def learner_facts(learner: Learner) -> dict[str, Any]:
     """Counts, candidates with their metrics, champion, event time."""
     state, kind = learner.state, type(learner.use_case)
+    bigger = bool(kind.metric().bigger_is_better)
     return {
         **as_numbers(state.counts),
         "pending": len(state.join.open),
         "champion": learner.champion,
+        "changes": [change_facts(change) for change in state.choice.changes],
+        "paired": {name: pair._asdict() for name, pair in state.choice.pairs(bigger=bigger).items()},
         "metric": metric_name(kind.metric()),
-        "bigger_is_better": bool(kind.metric().bigger_is_better),
+        "bigger_is_better": bigger,
         "candidates": {name: c.scores.values() for name, c in state.candidates.items()},
         "served": learner.served,
         "drift": {name: drift_facts(drift) for name, drift in learner.drifts.items()},
@@ -37,6 +41,15 @@ def learner_facts(learner: Learner) -> dict[str, Any]:
 def drift_facts(drift: Drift) -> dict[str, Any]:
     """How often a candidate began to err more, and the event time of the last time."""
     return {"found": drift.found, "last": None if drift.found_at is None else to_text(drift.found_at)}
+
+
+def change_facts(change: Change) -> dict[str, Any]:
+    """One change of the champion, for people and programs."""
+    facts = {
+        ("from" if name == "before" else "to" if name == "after" else name): v for name, v in change._asdict().items()
+    }
+    event_time = to_text(facts.pop("clock")) if change.clock else None
+    return {**facts, "rolling": facts.pop("values"), "event_time": event_time}
 
 
 class Reporter:

@@ -16,7 +16,9 @@ _OURS = frozenset(
     {("trainer.learner", name) for name in ("State", "Counts")}
     | {("trainer.join", name) for name in ("Join", "Open", "Held")}
     | {("trainer.candidates", name) for name in ("Candidate", "Scores", "Prediction")}
-    | {("trainer.drift", "Drift"), ("trainer.served", "Served"), ("streaming.asking", "Prediction")}
+    | {("trainer.drift", "Drift"), ("trainer.served", "Served")}
+    | {("trainer.choice", name) for name in ("Choice", "Change", "Block")}
+    | {("streaming.asking", "Prediction")}
 )
 
 

@@ -33,7 +33,7 @@ def command(
     wanted = pick(load_use_cases(settings), use_case)
     topics = {topic.name: topic for topic in wanted.topics}
     lanes = _from_files(topics, file) if file else _from_simulator(topics, wanted.name, count, seed)
-    learned, dead = learn_all(wanted, lanes, settings.kafka.partitions)
+    learned, dead = learn_all(wanted, lanes, settings.kafka.partitions, rule=settings.champion)
     for letter in dead[:10]:
         typer.echo(f"dead letter: {letter}", err=True)
     if len(dead) > 10:

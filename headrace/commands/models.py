@@ -113,11 +113,10 @@ def _moment(one: "Version") -> str:
 def _pin(settings: Settings, use_case: str, number: int) -> None:
     """Copy the version's snapshot to where serving finds it without MLflow; then say that it is wanted."""
     from streaming import control
-    from streaming.kafka import ensure_topics
+    from streaming.audit import audit_record, person
     from streaming.pins import pin_record, put_pinned
     from streaming.signing import signing_key
     from streaming.store import Store
-    from streaming.topics import CONTROL
     from streaming.versions import open_versions
 
     versions = open_versions(settings.mlflow_tracking_uri, use_case)
@@ -128,15 +127,13 @@ def _pin(settings: Settings, use_case: str, number: int) -> None:
         )
     store, data, key = Store(settings.store), versions.snapshot(number), signing_key(settings)
     snapshot = put_pinned(store, use_case, number, data, key, snapshot=found.snapshot)
-    ensure_topics(settings.kafka, [CONTROL], compacted=True)
-    control.want(settings.kafka, *pin_record(use_case, number, snapshot))
+    audit = audit_record("pinned", use_case, person(), to=number, snapshot=snapshot)
+    control.want(settings.kafka, *pin_record(use_case, number, snapshot), audit=audit)
 
 
 def _unpin(settings: Settings, use_case: str) -> None:
     from streaming import control
-    from streaming.kafka import ensure_topics
+    from streaming.audit import audit_record, person
     from streaming.pins import pin_key
-    from streaming.topics import CONTROL
 
-    ensure_topics(settings.kafka, [CONTROL], compacted=True)
-    control.want(settings.kafka, pin_key(use_case), None)
+    control.want(settings.kafka, pin_key(use_case), None, audit=audit_record("unpinned", use_case, person()))

@@ -68,6 +68,8 @@ def learning_facts(records: Records, use_case: UseCase) -> dict[str, Any]:
         **{count: status.get(count, 0) for count in _COUNTS},
         "metric": names[0],
         "champion": status.get("champion"),
+        "changes": status.get("changes") or [],
+        "paired": status.get("paired") or {},
         "candidates": status.get("candidates") or dict.fromkeys(type(use_case).candidates, nothing),
         "served": status.get("served") or dict.fromkeys(both_names(type(use_case).metric())),
         "drift": status.get("drift") or {},

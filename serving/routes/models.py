@@ -1,11 +1,12 @@
 """Registered versions: the list, and the pin that serving keeps to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from serving.pinning import copy_to_pins
@@ -15,7 +16,6 @@ from serving.state import State, until
 from streaming.errors import Unavailable
 from streaming.pins import pin_key, pin_record
 from streaming.scoring import metric_name
-from streaming.topics import CONTROL
 from streaming.usecase import UseCase
 from streaming.versions import Version, best_first, model_name
 
@@ -41,7 +41,7 @@ def router(state: State) -> APIRouter:
         return reply({"use_case": known.name, **await _in_thread(lambda: listing(state, known))})
 
     @routes.put("/v1/{use_case}/models/pin", summary="Pin a version")
-    async def pin(use_case: str, wanted: PinWanted) -> Response:
+    async def pin(use_case: str, wanted: PinWanted, request: Request) -> Response:
         """Every copy of the API serves this version until it is unpinned; learning goes on beside it."""
         known, version = state.predictor(use_case).use_case, wanted.version
         name = known.name
@@ -49,15 +49,18 @@ def router(state: State) -> APIRouter:
             what = f"{name} is sharded: a version is the model of one shard, and a pin would serve it for all"
             raise Problem(409, "This version cannot be pinned", what)
         snapshot = await _in_thread(lambda: copy_to_pins(state, name, version))
-        await _want(state, *pin_record(name, version, snapshot))
+        with _taken():
+            record = pin_record(name, version, snapshot)
+            await state.want(request, record, "pinned", name, to=version, snapshot=snapshot)
         applied = await until(lambda: _served_pin(state, name) == version, _FOLLOW_S)
         return reply({"version": version, "applied": applied})
 
     @routes.delete("/v1/{use_case}/models/pin", summary="Unpin")
-    async def unpin(use_case: str) -> Response:
+    async def unpin(use_case: str, request: Request) -> Response:
         """Serve the newest snapshot again."""
         name = state.predictor(use_case).use_case.name
-        await _want(state, pin_key(name), None)
+        with _taken():
+            await state.want(request, (pin_key(name), None), "unpinned", name)
         applied = await until(lambda: state.records.pin(name) is None and _served_pin(state, name) is None, _FOLLOW_S)
         return reply({"version": None, "applied": applied})
 
@@ -98,9 +101,10 @@ def _served_pin(state: State, use_case: str) -> int | None:
     return None if model is None else model.pinned
 
 
-async def _want(state: State, key: str, value: bytes | None) -> None:
+@contextmanager
+def _taken() -> Iterator[None]:
     try:
-        await state.outbox.send(CONTROL, key, value)
+        yield
     except Unavailable as error:
         raise busy("The pin was not taken", str(error)) from None
 

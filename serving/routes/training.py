@@ -1,6 +1,6 @@
 """The training switch."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, StrictBool
 
 from serving.problem import busy
@@ -8,7 +8,6 @@ from serving.reply import reply
 from serving.state import State, until
 from streaming.control import training_record
 from streaming.errors import Unavailable
-from streaming.topics import CONTROL
 
 _FOLLOW_S = 2.0
 
@@ -31,11 +30,12 @@ def router(state: State) -> APIRouter:
         return reply({"enabled": records.training_wanted(name), "applied": records.training_applied(name)})
 
     @routes.put("/v1/{use_case}/training", summary="Turn learning on or off")
-    async def turn(use_case: str, switch: Switch) -> Response:
+    async def turn(use_case: str, switch: Switch, request: Request) -> Response:
         """Answers once Kafka has it, after two seconds at most: `applied` tells whether the trainer has followed."""
         name, wanted = state.predictor(use_case).use_case.name, switch.enabled
         try:
-            await state.outbox.send(CONTROL, *training_record(name, enabled=wanted))
+            what = f"training {'on' if wanted else 'off'}"
+            await state.want(request, training_record(name, enabled=wanted), what, name)
         except Unavailable as error:
             raise busy("The switch was not taken", str(error)) from None
 

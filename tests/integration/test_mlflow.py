@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -259,6 +259,7 @@ def test_the_first_version_waits_for_a_checkpoint_and_tells_where_it_comes_from(
         "headrace.value": "0.6",
         "headrace.rolling": "0.5",
         "headrace.library": "river 0.26.1",
+        "headrace.why": "the first",
         "headrace.learner": life.learner,
     }
 
@@ -271,6 +272,20 @@ def test_aliases_follow_the_champion(life):
         wait_for_version(life, number)
     wait_for(lambda: "challenger" in versions_of(life).aliases(), what="the challenger")
     assert versions_of(life).aliases() == {"champion": 3, "previous": 2, "challenger": 2}
+
+
+def test_a_version_tells_the_change_that_made_its_candidate_champion(life):
+    registrar = life.start()
+    registrar.offer(life.facts("logistic"))
+    wait_for_version(life, 1)
+    life.learn()
+    change = {"number": 1, "from": "logistic", "to": "hoeffding", "why": "better", "p": 0.001}
+    registrar.offer(replace(life.facts("hoeffding", hoeffding=0.8), change=change))
+    wait_for_version(life, 2)
+    first, second = (MlflowClient(life.uri).get_model_version(life.use_case.name, str(n)).tags for n in (1, 2))
+    assert (first["headrace.why"], "headrace.change" in first) == ("the first", False)
+    assert second["headrace.why"] == "the champion changed"
+    assert json.loads(second["headrace.change"]) == change
 
 
 def test_a_run_that_ends_before_enough_examples_registers_what_there_is(life):

@@ -12,7 +12,7 @@ import pytest
 
 from streaming.control import training_key
 from streaming.snapshots import seal_model
-from streaming.topics import CONTROL, STATUS
+from streaming.topics import AUDIT, CONTROL, STATUS
 from tests.api import Api, learned, model, pointer
 
 KEY = Api.key
@@ -238,7 +238,22 @@ def test_unpin_serves_the_newest_again(pinnable):
     pinnable.client.put("/v1/heating/models/pin", json={"version": 4})
     answer = pinnable.client.delete("/v1/heating/models/pin")
     assert answer.json() == {"version": None, "applied": True}
-    assert pinnable.outbox.sent[-1] == (CONTROL, "pin/heating", None)
+    assert pinnable.outbox.sent[-2] == (CONTROL, "pin/heating", None)
+
+
+def test_who_pins_and_switches_is_on_record(pinnable):
+    """Beside each wanted state what was done, to what, for whom and when."""
+    pinnable.client.put("/v1/heating/models/pin", json={"version": 4})
+    pinnable.client.delete("/v1/heating/models/pin")
+    pinnable.client.put("/v1/heating/training", json={"enabled": False})
+    records = [orjson.loads(value) for topic, _, value in pinnable.outbox.sent if topic == AUDIT]
+    assert [(record["what"], record.get("to")) for record in records] == [
+        ("pinned", 4),
+        ("unpinned", None),
+        ("training off", None),
+    ]
+    assert {(record["use_case"], record["by"]) for record in records} == {("heating", "the API, for testclient")}
+    assert len({record["id"] for record in records}) == 3
 
 
 def test_an_unknown_version_is_not_pinned(pinnable):
