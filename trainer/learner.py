@@ -10,15 +10,16 @@ from streaming.asking import Prediction
 from streaming.codec import to_text
 from streaming.errors import BadRecord, HeadraceError
 from streaming.merge import Dead, Moment, Place, Record
-from streaming.scoring import Reads, metric_name, reads
+from streaming.scoring import Reads, reads
 from streaming.settings import Champion
 from streaming.usecase import Answer, Event, Example, Features, Label, Outcome, Question, UseCase
 from trainer.candidates import Candidate, predictor, scorer, teacher
-from trainer.choice import BLOCKS_PER_WINDOW, Change, Choice, Pair
+from trainer.choice import Choice
 from trainer.costs import Costs
 from trainer.drift import Drift
 from trainer.failures import error_line, what_was_given
 from trainer.join import Join, Open
+from trainer.referee import Referee
 from trainer.served import Served, Serving
 
 
@@ -71,7 +72,7 @@ class Learner:
 
     def __init__(self, use_case: UseCase, state: State | None = None, rule: Champion | None = None) -> None:
         """Go on from `state`, or from nothing; `rule` says how the champion is chosen."""
-        self.use_case, self._rule = use_case, rule or Champion()
+        self.use_case = use_case
         self.state = state or State.new(use_case)
         self.clock = 0
         self.recent: deque[Features] = deque(maxlen=20)
@@ -88,16 +89,14 @@ class Learner:
         self._clusters = reads(self._metric) is Reads.CENTERS
         self._served = self.state.served = self.state.served or Served(type(use_case))
         self._drifts = self.state.drifts = self.state.drifts or {}
-        self._rolling = f"rolling_{metric_name(self._metric)}"
-        self._block = max(1, type(use_case).window // BLOCKS_PER_WINDOW)
+        self._referee = Referee(type(use_case), self.state.choice, rule or Champion())
         self._uses: dict[type, Callable[[Any, int], None]] = {
             Example: self._example,
             Question: self._ask,
             Answer: self._answer,
         }
         self._bind()
-        if self.champion is not None and self.champion not in self._rolling_values():
-            self._replace("gone")
+        self._referee.keep_able("gone", self.state.counts.learned, self.clock)
 
     def _bind(self) -> None:
         alive = [c for c in self.state.candidates.values() if c.failed is None]
@@ -105,6 +104,7 @@ class Learner:
             reasons = "; ".join(f"{c.name}: {c.failed}" for c in self.state.candidates.values())
             raise HeadraceError(f"{self.use_case.name}: every candidate has failed ({reasons})")
         self._pool = [(c, predictor(c), scorer(c), teacher(c)) for c in alive]
+        self._referee.pool = alive
         several = len(self.state.candidates) > 1  # one alone is always served
         self._serving = Serving(self._served, self.state.candidates) if several else None
 
@@ -176,52 +176,6 @@ class Learner:
         """The candidate that serves; None while nothing was scored."""
         return self.state.choice.champion
 
-    def _scored(self) -> None:
-        """An answer was scored: the first of all is champion first; at the end of a block another one may be better."""
-        choice = self.state.choice
-        if choice.champion is None:
-            choice.champion = next(iter(self._rolling_values()), None)
-        if choice.count(self._block):
-            choice.take([candidate for candidate, *_ in self._pool], self._block, self._rule)
-            bigger = self._metric.bigger_is_better
-            after = choice.better(self._rolling_values(), self._rule, bigger=bigger)
-            if after is not None:
-                self._change(after, "better", choice.pairs(bigger=bigger)[after])
-
-    def _replace(self, why: str) -> None:
-        """The champion can serve no longer: the best of the others takes its place, without a test."""
-        best = self._best()
-        if best:
-            self._change(best[0], why)
-        else:
-            self.state.choice.champion = None
-
-    def _change(self, after: str, why: str, pair: Pair | None = None) -> None:
-        choice, rolling = self.state.choice, self._rolling_values()
-        before = str(choice.champion)
-        choice.change(
-            Change(
-                number=choice.changes[-1].number + 1 if choice.changes else 1,
-                before=before,
-                after=after,
-                why=why,
-                learned=self.state.counts.learned,
-                clock=self.clock,
-                values={name: rolling.get(name) for name in (before, after)},
-                blocks=pair.blocks if pair else 0,
-                p=pair.p if pair else None,
-            )
-        )
-
-    def _rolling_values(self) -> dict[str, float]:
-        values = {c.name: c.scores.values()[self._rolling] for c, *_ in self._pool}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def _best(self) -> list[str]:
-        """The candidates that were scored, the best by the rolling metric first; equal ones in the use case's order."""
-        values = self._rolling_values()
-        return sorted(values, key=values.__getitem__, reverse=self._metric.bigger_is_better)
-
     def _handle(self, record: Record) -> list[Outcome]:
         """Run the handlers on one event; when one raises, the profile is as it was before."""
         event = record.event
@@ -288,7 +242,7 @@ class Learner:
                 self._fail(candidate, error, x, y)
         counts.learned += 1
         if y is not None or self._clusters:
-            self._scored()
+            self._referee.scored(counts.learned, self.clock)
 
     def _ask(self, question: Question, time: int) -> None:
         join, counts = self.state.join, self.state.counts
@@ -363,13 +317,13 @@ class Learner:
             except Exception as error:  # noqa: BLE001  # as above
                 self._fail(candidate, error, x, y)
         self.state.counts.learned += 1
-        self._scored()
+        self._referee.scored(self.state.counts.learned, self.clock)
 
     def _fail(self, candidate: Candidate, error: Exception, x: Features, y: Label | None = None) -> None:
         candidate.failed = f"{error_line(error)}; {what_was_given(x, y)}"
         self._bind()
         if candidate.name == self.champion:
-            self._replace("failed")
+            self._referee.keep_able("failed", self.state.counts.learned, self.clock)
 
     def _id(self, key: str, time: int) -> str:
         return f"{self.use_case.name}/{key}/{to_text(time)}"
@@ -389,42 +343,6 @@ class Learner:
                 )
             state.features_vary = True
         self._fresh_features = False
-
-
-def adopt(use_case: UseCase, state: State) -> list[str]:
-    """Fit a stored state to today's use case; tells in sentences what is new and what was dropped."""
-    said = []
-    kind = type(use_case)
-    if state.served is not None:
-        state.served = state.served.adopt(kind, state.candidates)
-    kept: dict[str, Candidate] = {}
-    scores = {name: candidate.scores for name, candidate in state.candidates.items()}
-    for name in kind.candidates:
-        fresh = Candidate.new(kind, name)
-        old = state.candidates.get(name)
-        if old is None:
-            said.append(f"candidate {name} is new: it starts fresh here")
-        elif old.definition != fresh.definition:
-            said.append(f"candidate {name} is defined differently now: it starts fresh here")
-        elif old.scores.definition != fresh.scores.definition:
-            said.append(f"the metrics have changed: those of candidate {name} start fresh here")
-            old.scores = fresh.scores
-            kept[name] = old
-            continue
-        kept[name] = old if old is not None and old.definition == fresh.definition else fresh
-    said += [f"candidate {name} is dropped" for name in state.candidates if name not in kind.candidates]
-    new_ones = {name for name, candidate in kept.items() if candidate is not state.candidates.get(name)}
-    for question in state.join.open.values():
-        for name in new_ones & question.predictions.keys():
-            del question.predictions[name]  # another model said so
-    state.choice.forget(new_ones | (state.candidates.keys() - kept.keys()))
-    state.candidates = kept
-    state.drifts = {n: d for n, d in (state.drifts or {}).items() if n in kept and kept[n].scores is scores.get(n)}
-    new = Join.of(kind)
-    state.join.horizon, state.join.remember, state.join.most = new.horizon, new.remember, new.most
-    if not isinstance(state.profiles, OrderedDict):
-        state.profiles = OrderedDict(state.profiles)  # of a checkpoint that knew no limit
-    return said
 
 
 def as_numbers(counts: Counts) -> dict[str, int]:

@@ -9,7 +9,8 @@ from streaming.checkpoints import Stored
 from streaming.errors import Damaged, HeadraceError
 from streaming.merge import Place
 from streaming.usecase import UseCase
-from trainer.learner import State, adopt
+from trainer.adoption import adopt
+from trainer.learner import State
 from usecases.registry import modules_of
 
 _OURS = frozenset(

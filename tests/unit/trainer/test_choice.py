@@ -13,8 +13,9 @@ from streaming.merge import Moment, Record
 from streaming.settings import Champion
 from streaming.topics import Topic
 from streaming.usecase import Answer, Example, Question, UseCase, on
+from trainer.adoption import adopt
 from trainer.choice import Change, Choice
-from trainer.learner import Learner, State, adopt
+from trainer.learner import Learner, State
 from trainer.status import learner_facts
 
 Probabilities = tuple[float, float]

@@ -9,9 +9,10 @@ from river import dummy, metrics, stats
 from streaming import unpickle
 from streaming.asking import Prediction
 from streaming.usecase import UseCase
+from trainer.adoption import adopt
 from trainer.candidates import Candidate, scorer
 from trainer.drift import MOST, Drift
-from trainer.learner import Learner, adopt
+from trainer.learner import Learner
 from trainer.stored import _OURS
 
 

@@ -19,9 +19,10 @@ from streaming.settings import Settings
 from streaming.store import Store
 from streaming.usecase import UseCase
 from trainer import joining, stored
+from trainer.adoption import adopt
 from trainer.alone import alone, bring_to
 from trainer.joining import Joining, take_over
-from trainer.learner import Learner, State, adopt
+from trainer.learner import Learner, State
 from trainer.saver import by_topic
 from trainer.stored import Loaded
 from usecases.telecom.churn import Churn, numbers

@@ -12,7 +12,8 @@ from streaming.errors import HeadraceError
 from streaming.merge import Moment, Record
 from streaming.topics import Topic
 from streaming.usecase import Answer, Example, Question, UseCase, on
-from trainer.learner import Learner, State, adopt
+from trainer.adoption import adopt
+from trainer.learner import Learner, State
 
 SECOND = 1_000_000
 

@@ -10,7 +10,8 @@ from typing_extensions import TypedDict
 from streaming.merge import Moment, Record
 from streaming.topics import Topic
 from streaming.usecase import Answer, Question, UseCase, on
-from trainer.learner import Learner, State, adopt
+from trainer.adoption import adopt
+from trainer.learner import Learner, State
 
 
 class Said(TypedDict):
