@@ -53,7 +53,7 @@ class State:
         try:
             await self.outbox.send(AUDIT, *audit_record(what, use_case, by, **facts))
         except Unavailable as error:  # it is wanted all the same
-            log.warning("a change is not in headrace.audit", what=what, use_case=use_case, by=by, reason=str(error))
+            log.warning("a change is not in headrace.audit", use_case=use_case, reason=f"{what} by {by}: {error}")
 
     def predictor(self, name: str) -> Predictor:
         """The predictor of a use case; unknown names are told which there are."""

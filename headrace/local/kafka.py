@@ -1,6 +1,7 @@
 """A real Apache Kafka on this machine: one node, broker and controller, no containers."""
 
 import base64
+import fcntl
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,7 @@ class LocalKafka(LocalServer):
     def prepare(self) -> None:
         """Write the configuration and, once, format the data folder."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_if_used()
         config = _CONFIG.format(host=LOOPBACK, port=self.port, controller=self._controller_port)
         (self._folder / "server.properties").write_text(config)
         (self._folder / "log4j2.properties").write_text(_LOG_CONFIG)
@@ -118,6 +120,17 @@ class LocalKafka(LocalServer):
         except (OSError, KafkaException):
             return False
         return bool(metadata.cluster_id == self._marker.read_text().strip())
+
+    def _refuse_if_used(self) -> None:
+        """A second broker would stumble over half written files before it came to the lock of the first."""
+        lock = self._folder / "data" / ".lock"
+        if not lock.exists():
+            return
+        with lock.open("r+") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HeadraceError(f"Kafka did not start: another broker uses {self._folder / 'data'}") from None
 
     def _format(self, cluster: str) -> None:
         tool = [*self._java, "kafka.tools.StorageTool", "format", "-c", "server.properties", "-t", cluster]

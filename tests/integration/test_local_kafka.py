@@ -49,7 +49,7 @@ def test_a_port_in_use_is_told_with_the_brokers_own_words(home, kafka):
 def test_a_second_broker_in_the_same_folder_is_told_that_the_folder_is_used(home):
     with LocalKafka(home) as broker:
         wait_for_kafka(Kafka(bootstrap_servers=broker.bootstrap))
-        with pytest.raises(HeadraceError, match=r"Failed to acquire lock .*kafka/data"):
+        with pytest.raises(HeadraceError, match=r"Kafka did not start: another broker uses .*kafka/data"):
             LocalKafka(home).start()
 
 
