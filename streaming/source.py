@@ -100,6 +100,7 @@ class Source:
                 self._take(self._merge, message, fetched)
             self._note_arrival(self._merge, messages)
             self._look_for_ends(self._merge)
+        if self._merge is not None and (messages or self._held):  # those that are held bring no messages
             self._hold(self._merge)
         return len(messages)
 
