@@ -1,5 +1,6 @@
 """A dump that does not stop the process: a forked child pickles what is there at this moment, the parent goes on."""
 
+import ctypes
 import gc
 import mmap
 import os
@@ -9,6 +10,9 @@ from collections.abc import Callable
 
 from streaming.errors import HeadraceError
 from streaming.failpoints import failpoint
+
+_PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before any fork
 
 
 class Failed(Exception):
@@ -26,10 +30,11 @@ class Dump:
         collecting = gc.isenabled()
         # A collection in the child could run destructors of Kafka clients whose threads are not there, and hang.
         gc.disable()
+        parent = os.getpid()
         with failpoint("fork"):
             self.pid = os.fork()
         if self.pid == 0:
-            _child(self._file, make)
+            _child(self._file, make, parent)
         if collecting:
             gc.enable()
         self.pause_s = time.monotonic() - self._started
@@ -62,10 +67,15 @@ class Dump:
         os.close(self._file)
 
 
-def _child(file: int, make: Callable[[], bytes]) -> None:
-    """Write and leave: no logging, no clean-up, no return into the parent's code."""
+def _child(file: int, make: Callable[[], bytes], parent: int) -> None:
+    """Write and leave: no logging, no clean-up, no return into the parent's code.
+
+    It dies with its parent (prctl(2), PR_SET_PDEATHSIG): nobody else would end one that hangs.
+    """
     code = 1
     try:
+        if _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0 or os.getppid() != parent:
+            return
         view = memoryview(make())
         while view:
             view = view[os.write(file, view) :]

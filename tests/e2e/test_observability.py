@@ -109,6 +109,7 @@ def test_every_query_of_every_dashboard_shows_something(stack):
         wait_for(nothing_waits, timeout_s=240, what="every panel")
     except AssertionError:
         raise AssertionError("nothing is shown by " + "\n".join(map(str, waiting))) from None
+    assert waiting == []
 
 
 def test_annotations_are_understood(stack):
@@ -116,7 +117,7 @@ def test_annotations_are_understood(stack):
     for file in {one.file for one in panels.asked()}:
         known = panels.values(stack.prometheus, file)
         for query in panels.annotations(file):
-            ask(stack.prometheus, panels.fill(query, known))
+            assert ask(stack.prometheus, panels.fill(query, known)) is not None
 
 
 def test_a_killed_trainer_is_told_and_resolves(stack):
@@ -139,6 +140,7 @@ def test_a_flood_of_bad_records_is_told_and_resolves(stack):
     stack.told("DeadLettersFlood", "firing")
     stack.told("DeadLettersFlood", "resolved")
     stack.told("DeadLetters", "resolved")
+    assert {("DeadLetters", "firing"), ("DeadLettersFlood", "firing")} <= set(stack.hook.heard)
 
 
 def test_a_stopped_kafka_is_told_and_resolves(stack):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -50,3 +52,21 @@ def test_a_child_that_takes_too_long_is_ended():
     with pytest.raises(Failed, match="longer than 0.05 s"):
         finish(dump)
     assert not psutil.pid_exists(dump.pid)
+
+
+_HANGING_CHILD = """
+import time
+from trainer.fork import Dump
+print(Dump(lambda: time.sleep(600), 600).pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_child_that_hangs_dies_with_a_parent_that_was_killed():
+    with subprocess.Popen([sys.executable, "-c", _HANGING_CHILD], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+        parent.kill()
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, timeout_s=10, what="its end")
+    assert not psutil.pid_exists(child.pid) or child.status() == psutil.STATUS_ZOMBIE
